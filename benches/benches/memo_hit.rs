@@ -1,0 +1,2 @@
+//! Placeholder until the crate under test exists.
+fn main() {}

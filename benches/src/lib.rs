@@ -1,0 +1,1 @@
+//! What the benchmarks share: key distributions, thread harness, pictures.

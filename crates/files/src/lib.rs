@@ -1,0 +1,1 @@
+//! A bounded, crash-safe cache of plain files, made once and served by descriptor

@@ -1,0 +1,1 @@
+//! Thumbnails of hostile input in bounded memory

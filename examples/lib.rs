@@ -1,0 +1,1 @@
+//! One short example a crate; run one with `cargo run -p larder-examples --example memo`.

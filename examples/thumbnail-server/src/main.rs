@@ -1,0 +1,2 @@
+//! A thumbnail server.
+fn main() {}
