@@ -1,0 +1,89 @@
+//! From bytes to 8-bit pixels, without alpha, near the size that is wanted.
+
+pub(crate) mod jpeg;
+pub(crate) mod other;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::Error;
+use crate::header::{Coding, Header};
+use crate::source::Opened;
+use crate::watch::{Allowance, watched};
+
+/// What the bytes of a pixel mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channels {
+    Grey,
+    Rgb,
+    /// 0 is no ink.
+    Cmyk,
+}
+
+/// Decoded pixels, rows packed.
+pub(crate) struct Raster {
+    pub pixels: Vec<u8>,
+    pub width: u32,
+    pub height: u32,
+    pub channels: Channels,
+    /// The part of the raster that the picture covers, in raster pixels: a scaled decode rounds up.
+    pub covers: (f64, f64),
+    /// True when the input ended early and the rest is grey.
+    pub partial: bool,
+}
+
+/// How a picture is going to be decoded, settled before any of its pixels is.
+pub(crate) struct Plan {
+    /// JPEG only: the size is divided by this, one of 1, 2, 4, 8.
+    divisor: u32,
+    /// An upper bound of what the decoder and its result will occupy.
+    pub needed_bytes: u64,
+}
+
+impl Plan {
+    /// Plans a decode for thumbnails of which the largest has `edge` pixels on its longest edge.
+    pub(crate) fn new(header: &Header, edge: u32) -> Plan {
+        match &header.coding {
+            Coding::Jpeg(frame) => {
+                let divisor = jpeg::divisor(frame, edge);
+                Plan { divisor, needed_bytes: jpeg::needed_bytes(frame, divisor) }
+            }
+            Coding::Other { total_bytes } => {
+                Plan { divisor: 1, needed_bytes: other::needed_bytes(header.format, *total_bytes) }
+            }
+        }
+    }
+}
+
+/// Decodes as planned.
+pub(crate) fn decode(
+    source: &Opened,
+    header: &Header,
+    plan: &Plan,
+    allowed: Allowance,
+) -> Result<Raster, Error> {
+    let buffer_bytes = match &header.coding {
+        Coding::Jpeg(frame) => jpeg::buffer_bytes(frame),
+        Coding::Other { .. } => other::BUFFER_BYTES,
+    };
+    let (input, verdict) = watched(source.origin()?, allowed, buffer_bytes);
+    let decoded = contained(|| match &header.coding {
+        Coding::Jpeg(frame) => jpeg::decode(input, frame, plan.divisor),
+        Coding::Other { .. } => other::decode(input, header, plan.needed_bytes),
+    });
+    match decoded {
+        Ok(raster) => Ok(Raster { partial: raster.partial || verdict.ran_out(), ..raster }),
+        Err(e) => Err(verdict.error(allowed, source.path()).unwrap_or(e)),
+    }
+}
+
+/// Runs a decoder; should it panic, that is the picture's fault.
+///
+/// Unwinding is safe to observe here: all that the closure touches is its own and dropped with it. (The
+/// panic hook still prints, as it should: a panicking decoder is worth a report to its authors.)
+pub(crate) fn contained<T>(decoder: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|s| s.to_string());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::damaged(format_args!("its decoder panicked: {said}")))
+    })
+}

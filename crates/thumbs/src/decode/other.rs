@@ -1,0 +1,97 @@
+//! PNG, GIF, WebP, TIFF and BMP, through the `image` crate; deep samples and alpha are gone afterwards.
+
+use image::{ColorType, ImageDecoder};
+
+use super::{Channels, Raster};
+use crate::header::{self, Header};
+use crate::watch::Input;
+use crate::{Error, Format};
+
+pub(crate) const BUFFER_BYTES: usize = 32 << 10;
+
+/// For the decoder's tables, row buffers and windows.
+const SMALL_CHANGE: u64 = 1 << 20;
+
+/// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a canvas or a
+/// strip (which may be the whole picture) of their own beside the result; PNG and BMP only rows.
+pub(crate) fn needed_bytes(format: Format, total_bytes: u64) -> u64 {
+    let copies = match format {
+        Format::Png | Format::Bmp => 1,
+        _ => 2,
+    };
+    total_bytes.saturating_mul(copies).saturating_add(SMALL_CHANGE)
+}
+
+pub(crate) fn decode(input: Input, header: &Header, max_alloc: u64) -> Result<Raster, Error> {
+    let Some(name) = header.format.image_crate() else {
+        return Err(Error::unsupported(header.format.media_type()));
+    };
+    let decoder = header::other::open(name, input, max_alloc)?;
+    let (width, height) = decoder.dimensions();
+    if (width, height) != (header.width, header.height) || decoder.total_bytes() > max_alloc {
+        return Err(Error::damaged("header changed between two readings"));
+    }
+    let color = decoder.color_type();
+    let mut pixels = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut pixels).map_err(header::other::failure)?;
+    let (pixels, channels) = plain(pixels, color)?;
+    let covers = (width.into(), height.into());
+    Ok(Raster { pixels, width, height, channels, covers, partial: false })
+}
+
+/// Reduces samples to 8 bits and lays alpha over white, all within the same buffer.
+fn plain(pixels: Vec<u8>, color: ColorType) -> Result<(Vec<u8>, Channels), Error> {
+    Ok(match color {
+        ColorType::L8 => (pixels, Channels::Grey),
+        ColorType::L16 => (high_bytes(pixels), Channels::Grey),
+        ColorType::La8 => (over_white::<2>(pixels), Channels::Grey),
+        ColorType::La16 => (over_white::<2>(high_bytes(pixels)), Channels::Grey),
+        ColorType::Rgb8 => (pixels, Channels::Rgb),
+        ColorType::Rgb16 => (high_bytes(pixels), Channels::Rgb),
+        ColorType::Rgb32F => (from_floats(pixels), Channels::Rgb),
+        ColorType::Rgba8 => (over_white::<4>(pixels), Channels::Rgb),
+        ColorType::Rgba16 => (over_white::<4>(high_bytes(pixels)), Channels::Rgb),
+        ColorType::Rgba32F => (over_white::<4>(from_floats(pixels)), Channels::Rgb),
+        other => return Err(Error::unsupported(format_args!("pixels of type {other:?}"))),
+    })
+}
+
+/// Rounds native-endian 16-bit samples to 8 bits.
+pub(crate) fn high_bytes(mut pixels: Vec<u8>) -> Vec<u8> {
+    shrink::<2>(&mut pixels, |sample| {
+        ((u32::from(u16::from_ne_bytes(sample)) * 255 + 32_767) / 65_535) as u8
+    });
+    pixels
+}
+
+/// Rounds native-endian floats, of which 0 to 1 can be shown, to 8 bits.
+fn from_floats(mut pixels: Vec<u8>) -> Vec<u8> {
+    shrink::<4>(&mut pixels, |sample| (f32::from_ne_bytes(sample) * 255.0).round() as u8);
+    pixels
+}
+
+fn shrink<const N: usize>(pixels: &mut Vec<u8>, convert: impl Fn([u8; N]) -> u8) {
+    let count = pixels.len() / N;
+    for i in 0..count {
+        let mut sample = [0; N];
+        sample.copy_from_slice(&pixels[i * N..][..N]);
+        pixels[i] = convert(sample);
+    }
+    pixels.truncate(count);
+}
+
+/// Lays pixels of `N` channels, the last of them alpha, over white.
+fn over_white<const N: usize>(mut pixels: Vec<u8>) -> Vec<u8> {
+    let count = pixels.len() / N;
+    for i in 0..count {
+        let mut pixel = [0; N];
+        pixel.copy_from_slice(&pixels[i * N..][..N]);
+        let alpha = u32::from(pixel[N - 1]);
+        for c in 0..N - 1 {
+            let sum = u32::from(pixel[c]) * alpha + 255 * (255 - alpha);
+            pixels[i * (N - 1) + c] = ((sum + 127) / 255) as u8;
+        }
+    }
+    pixels.truncate(count * (N - 1));
+    pixels
+}

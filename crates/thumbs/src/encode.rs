@@ -1,0 +1,25 @@
+//! The thumbnail's own JPEG: baseline, 4:2:0, no metadata.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use crate::Error;
+
+/// Encodes packed grey (one byte) or RGB (three bytes) pixels.
+pub(crate) fn jpeg(
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    grey: bool,
+    quality: u8,
+) -> Result<Vec<u8>, Error> {
+    let (Ok(w), Ok(h)) = (u16::try_from(width), u16::try_from(height)) else {
+        return Err(Error::too_many_pixels(width, height, u64::from(u16::MAX).pow(2)));
+    };
+    let mut jpeg = Vec::with_capacity(pixels.len() / 8 + 1024);
+    let mut encoder = Encoder::new(&mut jpeg, quality);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.set_optimized_huffman_tables(true);
+    let color = if grey { ColorType::Luma } else { ColorType::Rgb };
+    encoder.encode(pixels, w, h, color).map_err(Error::damaged)?;
+    Ok(jpeg)
+}

@@ -1,0 +1,168 @@
+//! A walk over the segments of a JPEG up to its first scan.
+
+use std::io::{self, BufRead, Read};
+
+use super::{Coding, Header};
+use crate::exif::{self, Told};
+use crate::watch::Input;
+use crate::{Error, Format};
+
+/// The frame header (SOF): what the decoder will have to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub width: u16,
+    pub height: u16,
+    pub process: Process,
+    /// Sampling factors, horizontal and vertical, of each component.
+    pub sampling: Vec<(u8, u8)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Process {
+    Sequential,
+    Progressive,
+    Lossless,
+}
+
+#[derive(Default)]
+struct Found {
+    frame: Option<Frame>,
+    told: Option<Told>,
+    icc_chunks: Vec<(u8, Vec<u8>)>,
+}
+
+pub(crate) fn read(mut input: Input) -> Result<Header, Error> {
+    let found =
+        walk(&mut input).map_err(|e| Error::damaged(format_args!("JPEG header: {e}")))??;
+    let frame = found.frame.ok_or_else(|| Error::damaged("JPEG scan without a frame header"))?;
+    if frame.width == 0 || frame.height == 0 {
+        return Err(Error::damaged(format_args!(
+            "JPEG of {}x{} pixels",
+            frame.width, frame.height
+        )));
+    }
+    Ok(Header {
+        format: Format::Jpeg,
+        width: frame.width.into(),
+        height: frame.height.into(),
+        told: found.told.unwrap_or_default(),
+        icc: join(found.icc_chunks),
+        coding: Coding::Jpeg(frame),
+    })
+}
+
+/// The outer error is of reading (the end included), the inner one of what was read.
+fn walk(input: &mut Input) -> io::Result<Result<Found, Error>> {
+    let mut found = Found::default();
+    loop {
+        let marker = next_marker(input)?;
+        match marker {
+            // Start of image, restart markers and TEM stand alone.
+            0x01 | 0xD0..=0xD8 => continue,
+            0xD9 => return Ok(Err(Error::damaged("JPEG ends before its first scan"))),
+            0xDA => return Ok(Ok(found)),
+            _ => {}
+        }
+        let length = read_u16(input)?;
+        let Some(length) = length.checked_sub(2) else {
+            return Ok(Err(Error::damaged(format_args!(
+                "JPEG segment {marker:02x} of length {length}"
+            ))));
+        };
+        match marker {
+            0xC4 | 0xC8 | 0xCC => skip(input, length)?,
+            0xC0..=0xCF => match frame(marker, &segment(input, length)?) {
+                Ok(frame) => found.frame = Some(frame),
+                Err(e) => return Ok(Err(e)),
+            },
+            0xE1 if found.told.is_none() => found.told = exif_block(segment(input, length)?),
+            0xE2 => found.icc_chunks.extend(icc_chunk(segment(input, length)?)),
+            _ => skip(input, length)?,
+        }
+    }
+}
+
+/// Bytes between segments are passed over, as libjpeg does: some cameras leave padding there.
+fn next_marker(input: &mut Input) -> io::Result<u8> {
+    loop {
+        input.skip_until(0xFF)?;
+        let mut code = read_u8(input)?;
+        while code == 0xFF {
+            code = read_u8(input)?;
+        }
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+}
+
+fn frame(marker: u8, bytes: &[u8]) -> Result<Frame, Error> {
+    let [precision, h1, h0, w1, w0, count, components @ ..] = bytes else {
+        return Err(Error::damaged("JPEG frame header is cut short"));
+    };
+    let process = match marker {
+        0xC0 | 0xC1 => Process::Sequential,
+        0xC2 => Process::Progressive,
+        0xC3 => Process::Lossless,
+        0xC9..=0xCB => return Err(Error::unsupported("JPEG with arithmetic coding")),
+        _ => return Err(Error::unsupported("hierarchical JPEG")),
+    };
+    if *precision != 8 && process != Process::Lossless {
+        return Err(Error::unsupported(format_args!("JPEG with {precision} bits a sample")));
+    }
+    let sampling: Vec<(u8, u8)> =
+        components.chunks_exact(3).map(|c| (c[1] >> 4, c[1] & 15)).collect();
+    if sampling.len() != usize::from(*count) || !matches!(count, 1 | 3 | 4) {
+        return Err(Error::unsupported(format_args!("JPEG with {count} components")));
+    }
+    if sampling.iter().any(|&(h, v)| !(1..=4).contains(&h) || !(1..=4).contains(&v)) {
+        return Err(Error::damaged("JPEG sampling factor outside 1 to 4"));
+    }
+    let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
+    Ok(Frame { width, height, process, sampling })
+}
+
+fn exif_block(mut bytes: Vec<u8>) -> Option<Told> {
+    if !bytes.starts_with(b"Exif\0\0") {
+        return None;
+    }
+    bytes.drain(..6);
+    Some(exif::read(bytes))
+}
+
+fn icc_chunk(mut bytes: Vec<u8>) -> Option<(u8, Vec<u8>)> {
+    if !bytes.starts_with(b"ICC_PROFILE\0") || bytes.len() < 14 {
+        return None;
+    }
+    let number = bytes[12];
+    bytes.drain(..14);
+    Some((number, bytes))
+}
+
+/// A profile is cut into numbered chunks of less than 64 KB; with one missing or doubled it is none.
+fn join(mut chunks: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
+    chunks.sort_by_key(|(number, _)| *number);
+    let complete = chunks.iter().zip(1u8..).all(|((number, _), expected)| *number == expected);
+    (complete && !chunks.is_empty() && chunks.len() <= 255)
+        .then(|| chunks.into_iter().flat_map(|(_, bytes)| bytes).collect())
+}
+
+fn segment(input: &mut Input, length: u16) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length.into()];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn skip(input: &mut Input, length: u16) -> io::Result<()> {
+    input.seek_relative(length.into())
+}
+
+fn read_u8(input: &mut Input) -> io::Result<u8> {
+    let mut byte = [0];
+    input.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
+
+fn read_u16(input: &mut Input) -> io::Result<u16> {
+    Ok(u16::from_be_bytes([read_u8(input)?, read_u8(input)?]))
+}

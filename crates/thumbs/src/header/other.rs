@@ -1,0 +1,49 @@
+//! Headers of the formats that the `image` crate decodes.
+
+use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::{Coding, Header};
+use crate::exif::{self, Told};
+use crate::watch::Input;
+use crate::{Error, Format};
+
+/// For what a decoder keeps while it looks for the pixels: compressed profiles, text chunks, directories.
+const MAX_HEADER_ALLOC: u64 = 8 << 20;
+
+pub(crate) fn read(format: Format, name: ImageFormat, input: Input) -> Result<Header, Error> {
+    let mut decoder = open(name, input, MAX_HEADER_ALLOC)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Error::damaged(format_args!("picture of {width}x{height} pixels")));
+    }
+    // Metadata that cannot be read is as good as absent: the picture is what was asked for.
+    let exif_block = decoder.exif_metadata().ok().flatten();
+    let mut told = exif_block.map(exif::read).unwrap_or_default();
+    if told.orientation.is_none() {
+        told = Told { orientation: decoder.orientation().ok().map(|o| o.to_exif()), ..told };
+    }
+    let icc = decoder.icc_profile().ok().flatten();
+    let coding = Coding::Other { total_bytes: decoder.total_bytes() };
+    Ok(Header { format, width, height, told, icc, coding })
+}
+
+/// Opens a decoder that may allocate `max_alloc` bytes.
+pub(crate) fn open(
+    name: ImageFormat,
+    input: Input,
+    max_alloc: u64,
+) -> Result<impl ImageDecoder, Error> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(max_alloc);
+    let mut reader = ImageReader::with_format(input, name);
+    reader.limits(limits);
+    reader.into_decoder().map_err(failure)
+}
+
+pub(crate) fn failure(error: ImageError) -> Error {
+    match error {
+        ImageError::Unsupported(e) => Error::unsupported(e),
+        // Limits are computed from the header before: a decoder that wants more does not keep to it.
+        other => Error::damaged(other),
+    }
+}
