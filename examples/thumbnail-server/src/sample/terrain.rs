@@ -1,0 +1,137 @@
+//! Landscapes from a height for every place: each column of the picture walks away from the
+//! camera and fills the rows that the ground newly covers, so nothing is drawn behind a hill.
+
+use super::canvas::Canvas;
+use super::colour::{Rgb, mix};
+
+/// Where the picture is taken from; it looks along `z`, with `y` up.
+pub struct Camera {
+    /// Height of the eye.
+    pub eye: f32,
+    /// Where the horizon lies in the picture.
+    pub horizon: f32,
+    /// Focal length in picture heights: 1 is a normal lens, 2 a long one.
+    pub focal: f32,
+    /// The first distance that is drawn.
+    pub near: f32,
+    /// The last.
+    pub far: f32,
+}
+
+/// A visible point of the ground.
+pub struct Point {
+    /// To the right.
+    pub x: f32,
+    /// Up.
+    pub y: f32,
+    /// Away.
+    pub z: f32,
+    /// The direction in which the ground faces, of length 1.
+    pub normal: [f32; 3],
+}
+
+/// Draws the ground over the canvas; `shade` gives the colour of a visible point.
+pub fn march(
+    canvas: &mut Canvas,
+    camera: &Camera,
+    height: impl Fn(f32, f32) -> f32,
+    shade: impl Fn(&Point) -> Rgb,
+) {
+    let rows = canvas.height;
+    let mut column = vec![(Rgb::default(), 0f32); rows];
+    for x in 0..canvas.width {
+        column.fill((Rgb::default(), 0.0));
+        let slope = ((x as f32 + 0.5) * canvas.pixel() - canvas.aspect() / 2.0) / camera.focal;
+        walk(camera, slope, &height, &shade, &mut column);
+        for (y, (light, cover)) in column.iter().enumerate() {
+            let pixel = &mut canvas.pixels[y * canvas.width + x];
+            *pixel = mix(*pixel, Rgb::default(), cover.min(1.0)) + *light;
+        }
+    }
+}
+
+/// Walks one column away from the camera; a row of it holds light and how much of it is covered.
+fn walk(
+    camera: &Camera,
+    slope: f32,
+    height: &impl Fn(f32, f32) -> f32,
+    shade: &impl Fn(&Point) -> Rgb,
+    column: &mut [(Rgb, f32)],
+) {
+    let rows = column.len() as f32;
+    let mut z = camera.near;
+    let mut top = rows;
+    // The place and height of the step before, while it could be seen.
+    let mut last: Option<(f32, f32)> = None;
+    while z < camera.far && top > 0.0 {
+        let y = height(slope * z, z);
+        let row = (camera.horizon + camera.focal * (camera.eye - y) / z) * rows;
+        if row < top {
+            let (from_z, from_y) = last.unwrap_or((z, y));
+            // A cliff is climbed in one step but needs a colour for each few of its rows.
+            let parts = ((top.min(rows) - row.max(0.0)) / 1.6).clamp(1.0, 200.0) as usize;
+            let colour = |part: usize| {
+                let t = part as f32 / parts as f32;
+                let (y, z) = (from_y + (y - from_y) * t, from_z + (z - from_z) * t);
+                shade(&point(slope * z, y, z, height))
+            };
+            let mut low = colour(if parts == 1 { 1 } else { 0 });
+            for part in 1..=parts {
+                let high = colour(part);
+                let edge = |part: usize| top + (row - top) * part as f32 / parts as f32;
+                fill(column, edge(part).max(0.0), edge(part - 1), high, low);
+                low = high;
+            }
+            top = row;
+            last = Some((z, y));
+        } else {
+            last = None;
+        }
+        // About a row a step on flat ground, and never so far that a crest is jumped over.
+        let flat = z * z / (camera.focal * camera.eye.abs().max(0.2) * rows);
+        z += flat.min(0.006 * z).max(0.0004 * z);
+    }
+}
+
+/// The point with its normal, which is measured over a width that grows with distance.
+fn point(x: f32, y: f32, z: f32, height: &impl Fn(f32, f32) -> f32) -> Point {
+    let eps = 0.0025 * z + 0.002;
+    let here = height(x, z);
+    let (dx, dz) = ((height(x + eps, z) - here) / eps, (height(x, z + eps) - here) / eps);
+    let scale = 1.0 / (dx * dx + dz * dz + 1.0).sqrt();
+    Point { x, y, z, normal: [-dx * scale, scale, -dz * scale] }
+}
+
+/// Covers the rows from `from` down to `to`, partly at the ends, from colour `a` to colour `b`.
+fn fill(column: &mut [(Rgb, f32)], from: f32, to: f32, a: Rgb, b: Rgb) {
+    let last = (to.ceil() as usize).min(column.len());
+    for (row, slot) in column[..last].iter_mut().enumerate().skip(from as usize) {
+        let part = (to.min(row as f32 + 1.0) - from.max(row as f32)).max(0.0);
+        let t = ((row as f32 + 0.5 - from) / (to - from)).clamp(0.0, 1.0);
+        slot.0 += mix(a, b, t) * part;
+        slot.1 += part;
+    }
+}
+
+/// How much of the sun in direction `sun` reaches a point: 0 in full shadow, 1 in full light.
+pub fn sunlight(p: &Point, sun: [f32; 3], reach: f32, height: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut open: f32 = 1.0;
+    let mut t = reach * 0.02;
+    while t < reach {
+        let (x, y, z) = (p.x + sun[0] * t, p.y + sun[1] * t, p.z + sun[2] * t);
+        open = open.min(0.5 + 9.0 * (y - height(x, z)) / t);
+        t *= 1.35;
+    }
+    open.clamp(0.0, 1.0)
+}
+
+/// How much a point faces a direction: below 0 it looks away.
+pub fn facing(p: &Point, direction: [f32; 3]) -> f32 {
+    p.normal[0] * direction[0] + p.normal[1] * direction[1] + p.normal[2] * direction[2]
+}
+
+/// The direction (x, y, z) at length 1.
+pub fn direction(x: f32, y: f32, z: f32) -> [f32; 3] {
+    let scale = 1.0 / (x * x + y * y + z * z).sqrt();
+    [x * scale, y * scale, z * scale]
+}
