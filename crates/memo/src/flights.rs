@@ -1,0 +1,187 @@
+//! Single flight: for each key at most one load that newcomers may join.
+//!
+//! | a flight is | when | a newcomer for its key | its value, when it lands |
+//! |---|---|---|---|
+//! | attached | on the list | waits for it | is stored, then given to the waiters |
+//! | detached | taken off the list before it landed | leads a flight of its own | is given to those who waited already, not stored |
+//!
+//! A flight is detached by an invalidation of its key, or by a newcomer that finds it begun under
+//! an older stamp. So whoever asks after an invalidation never meets a load from before it.
+//!
+//! The leader stores the value and takes the flight off the list in one critical section of
+//! `list`; a newcomer looks for the value again in its own. It therefore finds the value, or the
+//! flight, or neither because nobody loads: a key is never loaded twice by a race.
+//!
+//! Lock order: `list`, then whatever storing takes. A flight's own lock is never held with it.
+
+use crate::error::Error;
+use crate::flight::{Flight, Waited};
+use crate::sync::{Mutex, const_unless_loom, lock};
+use std::borrow::Borrow;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The versions under which a load began: equal stamps mean that nothing was invalidated between.
+pub(crate) type Stamp = u64;
+
+/// The attached flights. As many as there are loads at this moment, so a list serves: its
+/// length is bounded by the threads of the process, not by its keys.
+pub(crate) struct Flights<K, T> {
+    /// Changed under the lock by newcomers (attach), leaders (take off) and invalidations.
+    list: Mutex<Vec<Attached<K, T>>>,
+}
+
+struct Attached<K, T> {
+    hash: u64,
+    key: K,
+    stamp: Stamp,
+    flight: Arc<Flight<T>>,
+}
+
+/// What becomes of a caller that found no value.
+pub(crate) enum Turn<'a, K, T, R> {
+    /// The value was there after all.
+    Known(R),
+    /// Another thread loaded it meanwhile.
+    Landed(T),
+    /// The caller has to load it.
+    Lead(Lead<'a, K, T>),
+    /// The caller asks for its own key, or has waited for too long.
+    Refused(Error),
+}
+
+enum Boarding<'a, K, T, R> {
+    Known(R),
+    Wait(Arc<Flight<T>>),
+    Lead(Lead<'a, K, T>),
+    Recursion,
+}
+
+impl<K, T> Flights<K, T> {
+    const_unless_loom! {
+        pub(crate) fn new() -> Self {
+            Flights { list: Mutex::new(Vec::new()) }
+        }
+    }
+
+    /// Waits until the caller's turn is clear, for at most `patience`.
+    ///
+    /// `look` returns the value, or the present stamp if there is none. It runs under the lock.
+    pub(crate) fn turn<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        patience: Duration,
+        look: impl Fn() -> Result<R, Stamp>,
+    ) -> Turn<'_, K, T, R>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
+        T: Clone,
+    {
+        let mut deadline = None;
+        loop {
+            let flight = match self.board(hash, key, &look) {
+                Boarding::Known(value) => return Turn::Known(value),
+                Boarding::Lead(lead) => return Turn::Lead(lead),
+                Boarding::Recursion => return Turn::Refused(Error::recursion(key)),
+                Boarding::Wait(flight) => flight,
+            };
+            // One deadline for all loads that this call waits for; too far to express is never.
+            let deadline = *deadline.get_or_insert_with(|| Instant::now().checked_add(patience));
+            match flight.wait(deadline) {
+                Waited::Landed(value) => return Turn::Landed(value),
+                Waited::TimedOut => return Turn::Refused(Error::timeout(key, patience)),
+                Waited::Abandoned => {}
+            }
+        }
+    }
+
+    fn board<Q, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        look: impl Fn() -> Result<R, Stamp>,
+    ) -> Boarding<'_, K, T, R>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let mut list = lock(&self.list);
+        let stamp = match look() {
+            Ok(value) => return Boarding::Known(value),
+            Err(stamp) => stamp,
+        };
+        if let Some(at) = position(&list, hash, key) {
+            let found = &list[at];
+            if found.stamp == stamp {
+                return match found.flight.is_led_by_caller() {
+                    true => Boarding::Recursion,
+                    false => Boarding::Wait(found.flight.clone()),
+                };
+            }
+            list.swap_remove(at);
+        }
+        let flight = Arc::new(Flight::new());
+        list.push(Attached { hash, key: key.to_owned(), stamp, flight: flight.clone() });
+        Boarding::Lead(Lead { flights: self, flight, ended: false })
+    }
+
+    /// Detaches the flight of a key and runs `then` in the same critical section.
+    pub(crate) fn detach<Q, R>(&self, hash: u64, key: &Q, then: impl FnOnce() -> R) -> R
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let mut list = lock(&self.list);
+        let detached = position(&list, hash, key).map(|at| list.swap_remove(at));
+        let result = then();
+        drop(list);
+        drop(detached);
+        result
+    }
+
+    fn take(&self, flight: &Arc<Flight<T>>, then: impl FnOnce(K, Stamp)) {
+        let mut list = lock(&self.list);
+        if let Some(at) = list.iter().position(|one| Arc::ptr_eq(&one.flight, flight)) {
+            let Attached { key, stamp, .. } = list.swap_remove(at);
+            then(key, stamp);
+        }
+    }
+}
+
+fn position<K, T, Q>(list: &[Attached<K, T>], hash: u64, key: &Q) -> Option<usize>
+where
+    K: Borrow<Q>,
+    Q: Eq + ?Sized,
+{
+    list.iter().position(|one| one.hash == hash && one.key.borrow() == key)
+}
+
+/// The right and the duty to load: a flight ends when its lead lands or is dropped.
+pub(crate) struct Lead<'a, K, T> {
+    flights: &'a Flights<K, T>,
+    flight: Arc<Flight<T>>,
+    ended: bool,
+}
+
+impl<K, T> Lead<'_, K, T> {
+    /// Ends the flight with a value. `store` runs under the lock, and only if the flight is
+    /// still attached; the waiters wake after it.
+    pub(crate) fn land(mut self, value: T, store: impl FnOnce(K, Stamp)) {
+        self.flights.take(&self.flight, store);
+        self.ended = true;
+        self.flight.land(value);
+    }
+}
+
+impl<K, T> Drop for Lead<'_, K, T> {
+    /// A loader that failed or panicked: the waiters choose another leader among themselves.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.flights.take(&self.flight, |_, _| {});
+            self.flight.abandon();
+        }
+    }
+}

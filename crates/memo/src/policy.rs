@@ -1,0 +1,157 @@
+//! Who has to go: S3-FIFO (Yang et al., SOSP 2023).
+//!
+//! ```text
+//!            first seen                       two hits while there
+//! insert ------------------> small (5 %) -----------------------------> main (95 %) <--+
+//!    |                         |                                         |   |         | credit
+//!    |                         | fewer                        no credit  |   +---------+ left
+//!    |                         v                                         v
+//!    |                       gone, its hash in ghost                    gone
+//!    +--- hash in ghost ----------------------------------------------> main
+//! ```
+//!
+//! Most keys of a skewed trace are asked for once; they pass through the small queue and never
+//! push out the popular ones. Only inserts come here, one at a time under the memo's policy lock.
+//! A hit adds to the credit of its own entry, which the policy reads when the entry's turn comes.
+//!
+//! A queue holds records, not entries: invalidation and replacement leave a record behind whose
+//! serial no longer matches. It is dropped when it comes to the front, or by a sweep once records
+//! are twice as many as entries may be.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::hash::Seeded;
+
+/// Hits while in the small queue that earn a place in the main one.
+const PROMOTION: u8 = 2;
+/// The small queue's share, as a divisor.
+const SMALL_SHARE: usize = 20;
+/// Records beyond two for each entry before a sweep.
+const SWEEP_SLACK: usize = 64;
+
+/// The order in which entries leave.
+pub(crate) struct Policy<K> {
+    max_entries: usize,
+    small: VecDeque<Record<K>>,
+    main: VecDeque<Record<K>>,
+    ghost: Ghost,
+}
+
+/// One insertion of a key.
+pub(crate) struct Record<K> {
+    pub(crate) key: K,
+    pub(crate) hash: u64,
+    pub(crate) serial: u64,
+}
+
+/// What the entry of a record is worth.
+pub(crate) enum Worth {
+    /// Not there: invalidated, evicted or replaced since.
+    Gone,
+    /// There, but stale or expired.
+    Dead,
+    /// There, with this many hits to its credit.
+    Credit(u8),
+}
+
+/// What the policy asks of the entries.
+pub(crate) trait Entries<K> {
+    fn len(&self) -> usize;
+    fn worth(&self, record: &Record<K>) -> Worth;
+    fn set_credit(&self, record: &Record<K>, credit: u8);
+    /// Tells whether the entry was there to be removed.
+    fn remove(&self, record: &Record<K>) -> bool;
+}
+
+impl<K> Policy<K> {
+    pub(crate) fn new(max_entries: usize) -> Self {
+        Policy {
+            max_entries,
+            small: VecDeque::new(),
+            main: VecDeque::new(),
+            ghost: Ghost { hashes: HashSet::default(), order: VecDeque::new() },
+        }
+    }
+
+    /// Records an insertion, then evicts until the entries are within their bound.
+    pub(crate) fn admit(&mut self, record: Record<K>, entries: &impl Entries<K>) {
+        match self.ghost.remove(record.hash) {
+            true => self.main.push_back(record),
+            false => self.small.push_back(record),
+        }
+        while entries.len() > self.max_entries && self.evict(entries) {}
+        if self.small.len() + self.main.len() > 2 * self.max_entries + SWEEP_SLACK {
+            let present = |record: &Record<K>| !matches!(entries.worth(record), Worth::Gone);
+            self.small.retain(present);
+            self.main.retain(present);
+        }
+    }
+
+    /// Removes one entry; false if no record is left.
+    fn evict(&mut self, entries: &impl Entries<K>) -> bool {
+        let small_share = self.max_entries / SMALL_SHARE;
+        loop {
+            let evicted = if self.main.is_empty() || self.small.len() > small_share {
+                let Some(record) = self.small.pop_front() else { return false };
+                self.judge_small(record, entries)
+            } else {
+                let record = self.main.pop_front().expect("main was just seen not to be empty");
+                self.judge_main(record, entries)
+            };
+            if evicted {
+                return true;
+            }
+        }
+    }
+
+    fn judge_small(&mut self, record: Record<K>, entries: &impl Entries<K>) -> bool {
+        match entries.worth(&record) {
+            Worth::Gone => false,
+            Worth::Dead => entries.remove(&record),
+            Worth::Credit(credit) if credit >= PROMOTION => {
+                entries.set_credit(&record, 0);
+                self.main.push_back(record);
+                false
+            }
+            Worth::Credit(_) => {
+                self.ghost.add(record.hash, self.max_entries);
+                entries.remove(&record)
+            }
+        }
+    }
+
+    fn judge_main(&mut self, record: Record<K>, entries: &impl Entries<K>) -> bool {
+        match entries.worth(&record) {
+            Worth::Gone => false,
+            Worth::Dead | Worth::Credit(0) => entries.remove(&record),
+            Worth::Credit(credit) => {
+                entries.set_credit(&record, credit - 1);
+                self.main.push_back(record);
+                false
+            }
+        }
+    }
+}
+
+/// Hashes of keys that left the small queue a short time ago.
+struct Ghost {
+    hashes: HashSet<u64, Seeded>,
+    /// Oldest first; a hash that was removed stays here until its turn.
+    order: VecDeque<u64>,
+}
+
+impl Ghost {
+    fn add(&mut self, hash: u64, bound: usize) {
+        if self.hashes.insert(hash) {
+            self.order.push_back(hash);
+        }
+        while self.order.len() > bound {
+            let oldest = self.order.pop_front().expect("longer than its bound");
+            self.hashes.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, hash: u64) -> bool {
+        self.hashes.remove(&hash)
+    }
+}

@@ -1,0 +1,147 @@
+//! Where the entries of a `Memo` stand: a concurrent index read behind guards.
+//!
+//! papaya holds them in the product. It cannot run under loom, so the models put a locked map in
+//! its place; everything around it, the protocol that they check, is the code that ships.
+
+use crate::flights::Stamp;
+use crate::hash::Seeded;
+use crate::sync::{AtomicU8, Ordering};
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::time::Duration;
+
+/// Hits that an entry can have to its credit: two bits.
+const MOST_CREDIT: u8 = 3;
+
+/// A value and what decides over it. Immutable but for `credit`.
+pub(crate) struct Entry<V> {
+    pub(crate) value: V,
+    /// The stamp under which its load began.
+    pub(crate) stamp: Stamp,
+    /// The time from which it is no longer served.
+    pub(crate) expires: Option<Duration>,
+    /// Which insertion of its key this is: the policy's records of earlier ones do not match.
+    pub(crate) serial: u64,
+    /// Recent hits, saturating. Hits add, the policy takes away; lost updates do no harm.
+    credit: AtomicU8,
+}
+
+impl<V> Entry<V> {
+    pub(crate) fn new(value: V, stamp: Stamp, expires: Option<Duration>, serial: u64) -> Self {
+        Entry { value, stamp, expires, serial, credit: AtomicU8::new(0) }
+    }
+
+    /// Counts a hit. A popular entry is saturated, and then this writes nothing.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        let credit = self.credit.load(Ordering::Relaxed);
+        if credit < MOST_CREDIT {
+            self.credit.store(credit + 1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn credit(&self) -> u8 {
+        self.credit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_credit(&self, credit: u8) {
+        self.credit.store(credit, Ordering::Relaxed);
+    }
+}
+
+#[cfg(not(loom))]
+pub(crate) struct Shelf<K, V> {
+    map: papaya::HashMap<K, Entry<V>, Seeded>,
+}
+
+#[cfg(not(loom))]
+impl<K: Hash + Eq, V> Shelf<K, V> {
+    pub(crate) fn new() -> Self {
+        Shelf { map: papaya::HashMap::with_hasher(Seeded::new()) }
+    }
+
+    /// Shows the entry of a key to `look`.
+    #[inline]
+    pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.map.get(key, &self.map.guard()).map(look)
+    }
+
+    /// Puts an entry in place of the key's last one, whose credit it inherits.
+    pub(crate) fn put(&self, key: K, entry: Entry<V>) {
+        let guard = self.map.guard();
+        if let Some(last) = self.map.get(&key, &guard) {
+            entry.set_credit(last.credit());
+        }
+        self.map.insert(key, entry, &guard);
+    }
+
+    /// Takes the entry of a key away.
+    pub(crate) fn remove<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.map.remove(key, &self.map.guard());
+    }
+
+    /// Takes the entry of this insertion away, if it is still that; tells whether it was.
+    pub(crate) fn remove_serial(&self, key: &K, serial: u64) -> bool {
+        let guard = self.map.guard();
+        matches!(self.map.remove_if(key, |_, entry| entry.serial == serial, &guard), Ok(Some(_)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+}
+
+#[cfg(loom)]
+pub(crate) struct Shelf<K, V> {
+    map: crate::sync::Mutex<std::collections::HashMap<K, Entry<V>, Seeded>>,
+}
+
+#[cfg(loom)]
+impl<K: Hash + Eq, V> Shelf<K, V> {
+    pub(crate) fn new() -> Self {
+        let map = std::collections::HashMap::with_hasher(Seeded::new());
+        Shelf { map: crate::sync::Mutex::new(map) }
+    }
+
+    pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        crate::sync::lock(&self.map).get(key).map(look)
+    }
+
+    pub(crate) fn put(&self, key: K, entry: Entry<V>) {
+        let mut map = crate::sync::lock(&self.map);
+        if let Some(last) = map.get(&key) {
+            entry.set_credit(last.credit());
+        }
+        map.insert(key, entry);
+    }
+
+    pub(crate) fn remove<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        crate::sync::lock(&self.map).remove(key);
+    }
+
+    pub(crate) fn remove_serial(&self, key: &K, serial: u64) -> bool {
+        let mut map = crate::sync::lock(&self.map);
+        let found = map.get(key).is_some_and(|entry| entry.serial == serial);
+        found && map.remove(key).is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        crate::sync::lock(&self.map).len()
+    }
+}
