@@ -1,0 +1,197 @@
+//! The background thread: sweeps drafts, counts files, works off what is over, sets mtimes.
+//!
+//! ```text
+//! start ──> sweep ──> count, at a bounded rate ──> counted ──> idle ──(recount_every)──> count …
+//! ```
+//! It shares one mutex with the others, held for a push or a take. It ends when the last clone of
+//! the cache is dropped, at its next pause, which is at most one directory away.
+
+use std::fs::DirEntry;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::draft::Draft;
+use crate::entry::{Entry, since_epoch_ns};
+use crate::flight::deadline_in;
+use crate::index::{Account, cost_of};
+use crate::key::Name;
+use crate::store::Store;
+use crate::tree::Tree;
+
+/// Touches that wait to be made; more are dropped, and made at a later hit.
+const MAX_TOUCHES: usize = 1024;
+
+#[derive(Default)]
+pub(crate) struct Chores {
+    state: Mutex<State>,
+    /// Signalled with every change that the thread should see.
+    wake: Condvar,
+    /// Signalled once, when all files have been counted.
+    counted: Condvar,
+}
+
+/// All fields are under the mutex.
+#[derive(Default)]
+struct State {
+    /// Pushed by hits, taken by the thread.
+    touches: Vec<Entry>,
+    /// Set by the thread.
+    counted: bool,
+    /// Set by the last clone of the cache.
+    stop: bool,
+}
+
+impl Chores {
+    /// Asks for the mtime of an entry to be set.
+    pub(crate) fn touch(&self, entry: &Entry) {
+        let mut state = self.state.lock();
+        if state.touches.len() < MAX_TOUCHES {
+            state.touches.push(entry.clone());
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn is_counted(&self) -> bool {
+        self.state.lock().counted
+    }
+
+    /// Waits until all files have been counted; false if `deadline` passed before.
+    pub(crate) fn wait_counted(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !state.counted {
+            if self.counted.wait_until(&mut state, deadline).timed_out() {
+                break;
+            }
+        }
+        state.counted
+    }
+
+    fn set_counted(&self) {
+        self.state.lock().counted = true;
+        self.counted.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state.lock().stop = true;
+        self.wake.notify_all();
+    }
+}
+
+/// Ends the thread when the last clone of a cache is dropped, and waits for its end.
+pub(crate) struct Chorehand {
+    store: Arc<Store>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Chorehand {
+    /// Starts the thread. Without one the cache still works: on disk as far as it knows it.
+    pub(crate) fn start(store: Arc<Store>) -> Chorehand {
+        let for_thread = store.clone();
+        let name = String::from("larder-files");
+        let thread = thread::Builder::new().name(name).spawn(move || run(&for_thread));
+        let thread = match thread {
+            Ok(thread) => Some(thread),
+            Err(e) => {
+                store.faults.note("start a thread for", store.tree.root(), e);
+                store.chores.set_counted();
+                None
+            }
+        };
+        Chorehand { store, thread }
+    }
+}
+
+impl Drop for Chorehand {
+    fn drop(&mut self) {
+        self.store.chores.stop();
+        if let Some(thread) = self.thread.take() {
+            // The last clone may die in a fault's callback, on the thread itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn run(store: &Store) {
+    if let Err(e) = Draft::sweep(&store.tree) {
+        store.faults.note("list", &store.tree.drafts(), e);
+    }
+    loop {
+        if !count(store) {
+            return;
+        }
+        store.chores.set_counted();
+        if !pause(store, store.limits.recount_every) {
+            return;
+        }
+    }
+}
+
+/// Counts all files and works off what is over; false when the cache is closed.
+///
+/// Whatever is over at any moment is evicted, oldest first, from what has been seen: when the last
+/// directory has been seen, what remains are the most recently used of all.
+fn count(store: &Store) -> bool {
+    for directory in store.tree.directories() {
+        let began = Instant::now();
+        let looked_at = match Tree::entries(&directory) {
+            Ok(entries) => count_entries(store, entries),
+            Err(e) => {
+                note_listing(store, &directory, e);
+                0
+            }
+        };
+        store.work_off();
+        let due = Duration::from_secs(1) * (looked_at as u32 + 1) / store.limits.scan_per_second;
+        if !pause(store, due.saturating_sub(began.elapsed())) {
+            return false;
+        }
+    }
+    true
+}
+
+fn count_entries(store: &Store, entries: Vec<(Name, DirEntry)>) -> usize {
+    let looked_at = entries.len();
+    for (name, entry) in entries {
+        // Gone since the listing: evicted, or removed.
+        let Ok(metadata) = entry.metadata() else { continue };
+        let used = metadata.modified().map_or(0, since_epoch_ns);
+        let account = Account { used, cost: cost_of(metadata.len()) };
+        store.index.lock().enter(name, account);
+    }
+    looked_at
+}
+
+fn note_listing(store: &Store, directory: &Path, e: std::io::Error) {
+    if e.kind() != std::io::ErrorKind::NotFound {
+        store.faults.note("list", directory, e);
+    }
+}
+
+/// Rests for as long, making the touches that come in; false when the cache is closed.
+fn pause(store: &Store, rest: Duration) -> bool {
+    let until = deadline_in(rest);
+    loop {
+        let touches = {
+            let mut state = store.chores.state.lock();
+            loop {
+                if state.stop {
+                    return false;
+                }
+                if !state.touches.is_empty() {
+                    break std::mem::take(&mut state.touches);
+                }
+                if Instant::now() >= until {
+                    return true;
+                }
+                let _ = store.chores.wake.wait_until(&mut state, until);
+            }
+        };
+        store.set_mtimes(touches);
+    }
+}

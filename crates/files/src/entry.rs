@@ -1,0 +1,150 @@
+//! What a hit hands out: an open file, or bytes where there could be none.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use crate::sys;
+
+/// One entry: its bytes stay readable until the last clone is dropped, whatever is evicted,
+/// removed or purged meanwhile. A clone is a reference count.
+#[derive(Clone)]
+pub struct Entry(Arc<Inner>);
+
+/// Where the bytes of an [`Entry`] are.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// `len` bytes from `offset` of an open file, to be sent by `sendfile` or read by `pread`. The
+    /// descriptor is shared: its own position must not be used.
+    File {
+        /// The open file. What follows the body in it is not the caller's.
+        file: Arc<File>,
+        /// Where the body begins.
+        offset: u64,
+        /// How long the body is.
+        len: u64,
+    },
+    /// The disk could not keep it: these are all the bytes there are.
+    Memory(Bytes),
+}
+
+struct Inner {
+    /// Compared at every hot hit. Never changes.
+    key: Arc<[u8]>,
+    /// Never changes.
+    body: Body,
+    /// Never changes.
+    etag: String,
+    /// The last hit, in nanoseconds since 1970; stored by every hit, into the line of the reference
+    /// count that this hit writes anyway; read by eviction. Relaxed: it is advice.
+    used: AtomicU64,
+    /// The mtime of the file as far as we know; advanced by the one who takes on to set it.
+    touched: AtomicU64,
+}
+
+impl Entry {
+    pub(crate) fn new(key: Arc<[u8]>, body: Body, sum: u128, touched: u64) -> Entry {
+        Entry(Arc::new(Inner {
+            key,
+            body,
+            etag: format!("\"{sum:032x}\""),
+            used: AtomicU64::new(now_ns()),
+            touched: AtomicU64::new(touched),
+        }))
+    }
+
+    /// The open file, shared by all who serve this entry; `None` when the body is in memory.
+    pub fn file(&self) -> Option<&Arc<File>> {
+        match &self.0.body {
+            Body::File { file, .. } => Some(file),
+            Body::Memory(_) => None,
+        }
+    }
+
+    /// Where the body begins in the file.
+    pub fn offset(&self) -> u64 {
+        match self.0.body {
+            Body::File { offset, .. } => offset,
+            Body::Memory(_) => 0,
+        }
+    }
+
+    /// The length of the body in bytes.
+    pub fn len(&self) -> u64 {
+        match &self.0.body {
+            Body::File { len, .. } => *len,
+            Body::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// Is the body empty?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A strong entity tag with its quotes, ready for a header: 128 bits of the sum of the body,
+    /// the same for the same bytes wherever they are kept.
+    pub fn etag(&self) -> &str {
+        &self.0.etag
+    }
+
+    /// The body, as a server delivers it.
+    pub fn body(&self) -> &Body {
+        &self.0.body
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// What the disk says when it can no longer read an open file.
+    pub fn read(&self) -> io::Result<Bytes> {
+        match &self.0.body {
+            Body::Memory(bytes) => Ok(bytes.clone()),
+            Body::File { file, offset, len } => {
+                let mut bytes = vec![0; *len as usize];
+                sys::read_exact_at(file, &mut bytes, *offset)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    pub(crate) fn is_of(&self, key: &[u8]) -> bool {
+        *self.0.key == *key
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Notes a hit; true when the file's mtime is due to be set, which the caller then sees to.
+    pub(crate) fn note_use(&self, touch_every: Duration) -> bool {
+        let now = now_ns();
+        self.0.used.store(now, Ordering::Relaxed);
+        let touched = self.0.touched.load(Ordering::Relaxed);
+        if now.saturating_sub(touched) < touch_every.as_nanos() as u64 {
+            return false;
+        }
+        // Of several who find it due, the one who advances it goes.
+        let relaxed = Ordering::Relaxed;
+        self.0.touched.compare_exchange(touched, now, relaxed, relaxed).is_ok()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("etag", &self.0.etag).field("body", &self.0.body).finish()
+    }
+}
+
+pub(crate) fn now_ns() -> u64 {
+    since_epoch_ns(SystemTime::now())
+}
+
+pub(crate) fn since_epoch_ns(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}

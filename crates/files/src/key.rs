@@ -1,0 +1,188 @@
+//! What an entry is of ([`Key`]), and what its file is called ([`Name`]).
+
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A part longer than this is kept as its digest, so that a key, and with it a trailer, is bounded.
+const LONGEST_PART: usize = 1024;
+
+/// Set in the length of a part that is kept as its digest.
+const DIGESTED: u32 = 1 << 31;
+
+/// Names one entry: what it is made from, which state of that, and how.
+///
+/// Two keys are equal when all three parts are. A new version of a source is a new key: the entry
+/// of the old one is no longer asked for, grows old and is evicted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    bytes: Arc<[u8]>,
+    name: Name,
+}
+
+impl Key {
+    /// Builds a key.
+    ///
+    /// - `source` identifies what the entry is made from: a path, a row id. It is the unit of
+    ///   [`purge_source`](crate::FileCache::purge_source).
+    /// - `version` identifies its state and the code that makes the entry: size and mtime, a row
+    ///   version, the number of the pipeline.
+    /// - `parameters` say how it is made, in one canonical form: `w=320 q=80 jpeg`.
+    ///
+    /// Each is any bytes of any length; a part over 1,024 bytes is kept as its BLAKE3 digest.
+    pub fn new(
+        source: impl AsRef<[u8]>,
+        version: impl AsRef<[u8]>,
+        parameters: impl AsRef<[u8]>,
+    ) -> Key {
+        let parts = [source.as_ref(), version.as_ref(), parameters.as_ref()];
+        let mut bytes = Vec::with_capacity(12 + parts.iter().map(|p| p.len()).sum::<usize>());
+        for part in parts {
+            push_part(&mut bytes, part);
+        }
+        let name = Name::new(&source_prefix(parts[0]), blake3::hash(&bytes).as_bytes());
+        Key { bytes: bytes.into(), name }
+    }
+
+    /// The canonical form that the trailer keeps and every hit is compared with.
+    pub(crate) fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    pub(crate) fn name(&self) -> Name {
+        self.name
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.name.file_name())
+    }
+}
+
+fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
+    if part.len() <= LONGEST_PART {
+        bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(part);
+    } else {
+        bytes.extend_from_slice(&(32 | DIGESTED).to_le_bytes());
+        bytes.extend_from_slice(blake3::hash(part).as_bytes());
+    }
+}
+
+/// The first bytes of the name of every entry of one source.
+pub(crate) fn source_prefix(source: &[u8]) -> [u8; Name::SOURCE] {
+    let digest = blake3::hash(source);
+    let mut prefix = [0; Name::SOURCE];
+    prefix.copy_from_slice(&digest.as_bytes()[..Name::SOURCE]);
+    prefix
+}
+
+/// The name of an entry's file: 8 bytes of the hash of the source, 16 of the hash of the key.
+///
+/// All entries of a source share their first bytes and therefore their directory, which is what
+/// makes a purge the listing of one directory. A name is not proof: the full key is in the trailer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name([u8; Name::LEN]);
+
+impl Name {
+    const SOURCE: usize = 8;
+    const LEN: usize = 24;
+
+    fn new(source: &[u8; Name::SOURCE], key: &[u8]) -> Name {
+        let mut name = [0; Name::LEN];
+        name[..Name::SOURCE].copy_from_slice(source);
+        name[Name::SOURCE..].copy_from_slice(&key[..Name::LEN - Name::SOURCE]);
+        Name(name)
+    }
+
+    /// Reads a file name back; `None` if it is not one of ours.
+    pub(crate) fn parse(file_name: &str) -> Option<Name> {
+        let digits = file_name.as_bytes();
+        if digits.len() != 2 * Name::LEN {
+            return None;
+        }
+        let mut name = [0; Name::LEN];
+        for (byte, pair) in name.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
+        }
+        Some(Name(name))
+    }
+
+    pub(crate) fn has_source(&self, prefix: &[u8; Name::SOURCE]) -> bool {
+        self.0.starts_with(prefix)
+    }
+
+    /// The stripe of a source, for what is counted by source in a fixed array.
+    pub(crate) fn stripe(&self) -> usize {
+        usize::from(self.0[0])
+    }
+
+    pub(crate) fn file_name(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// `xx/yy` below the root.
+    pub(crate) fn directory(&self) -> PathBuf {
+        directory_of(&self.0)
+    }
+
+    /// `xx/yy/<name>` below `root`.
+    pub(crate) fn path(&self, root: &Path) -> PathBuf {
+        let mut path = root.join(self.directory());
+        path.push(self.file_name());
+        path
+    }
+}
+
+/// The directory, below the root, of all entries whose name begins with `prefix`.
+pub(crate) fn directory_of(prefix: &[u8]) -> PathBuf {
+    let mut path = PathBuf::from(format!("{:02x}", prefix[0]));
+    path.push(format!("{:02x}", prefix[1]));
+    path
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file_name())
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut word = [0; 8];
+        word.copy_from_slice(&self.0[Name::LEN - 8..]);
+        state.write_u64(u64::from_le_bytes(word));
+    }
+}
+
+/// Takes eight bytes of a [`Name`] as its hash: they are a piece of a BLAKE3 digest already.
+#[derive(Default)]
+pub(crate) struct NameHasher(u64);
+
+pub(crate) type BuildNameHasher = BuildHasherDefault<NameHasher>;
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}

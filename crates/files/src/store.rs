@@ -1,0 +1,275 @@
+//! What all clones of a cache and its background thread share: the tables and the ways to a file.
+//!
+//! The table of descriptors and the tree are two things, and a file can leave the tree while it is
+//! on its way into the table. Each source therefore has an epoch (one of 256 stripes), bumped
+//! after an unlink and before the table is told. Whoever admits an entry read the epoch before the
+//! file was opened or renamed, and looks again after the insertion: either the bump is seen and
+//! the entry is taken out again, or the bump is later than the insertion, and then so is the
+//! invalidation that follows it. All of these are `SeqCst`, and none is on the way of a hot hit.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+
+use crate::chores::Chores;
+use crate::entry::{Entry, now_ns};
+use crate::faults::Faults;
+use crate::flight::Flights;
+use crate::index::{Account, Index, cost_of};
+use crate::key::{BuildNameHasher, Key, Name};
+use crate::limits::Limits;
+use crate::refusal::Refusals;
+use crate::stats::{Counters, Event, Stats};
+use crate::sys;
+use crate::trailer::{FOOTER, Flaw};
+use crate::tree::{Found, Tree};
+
+/// Files that one insertion evicts at most; what remains is the background's.
+const EVICTED_AT_ONCE: usize = 64;
+
+pub(crate) struct Store {
+    pub(crate) tree: Tree,
+    pub(crate) limits: Limits,
+    pub(crate) index: Arc<Mutex<Index>>,
+    pub(crate) flights: Flights,
+    pub(crate) refusals: Refusals,
+    pub(crate) counters: Counters,
+    pub(crate) faults: Faults,
+    pub(crate) chores: Chores,
+    /// Threads that wait for another process; kept by those threads.
+    pub(crate) watchers: AtomicUsize,
+    /// The open descriptors of entries in the tree.
+    hot: Cache<Name, Entry, BuildNameHasher>,
+    /// By [`Name::stripe`]; bumped by whoever unlinks, see above.
+    epochs: [AtomicU64; 256],
+    /// By the same; bumped by removals and purges only, which is what a refusal must not outlive.
+    purges: [AtomicU64; 256],
+}
+
+impl Store {
+    pub(crate) fn new(tree: Tree, mut limits: Limits) -> Store {
+        limits.max_entry_bytes = limits.max_entry_bytes.min(limits.max_bytes);
+        limits.open_descriptors = limits.open_descriptors.min(sys::descriptor_limit() / 4);
+        let index = Arc::new(Mutex::new(Index::new(&limits)));
+        Store {
+            hot: table_of_descriptors(limits.open_descriptors, index.clone()),
+            index,
+            refusals: Refusals::new(limits.max_refusals),
+            faults: Faults::new(limits.on_fault.clone()),
+            tree,
+            limits,
+            flights: Flights::default(),
+            counters: Counters::default(),
+            chores: Chores::default(),
+            watchers: AtomicUsize::new(0),
+            epochs: [const { AtomicU64::new(0) }; 256],
+            purges: [const { AtomicU64::new(0) }; 256],
+        }
+    }
+
+    pub(crate) fn epoch(&self, name: &Name) -> u64 {
+        self.epochs[name.stripe()].load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn purges(&self, name: &Name) -> u64 {
+        self.purges[name.stripe()].load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn note_purge(&self, stripe: usize) {
+        self.purges[stripe].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The entry of `key` if its descriptor is open: no system call.
+    pub(crate) fn find_hot(&self, key: &Key) -> Option<Entry> {
+        let entry = self.hot.get(&key.name()).filter(|entry| entry.is_of(key.bytes()))?;
+        self.note_use(&entry);
+        Some(entry)
+    }
+
+    /// The entry of `key` from the tree. What stands in its place and is not it is removed.
+    pub(crate) fn find_cold(&self, key: &Key) -> Option<Entry> {
+        let name = key.name();
+        let epoch = self.epoch(&name);
+        match self.open_file(key) {
+            Found::Entry(entry) => {
+                let len = entry.len() + (key.bytes().len() + FOOTER) as u64;
+                let account = Account { used: entry.used(), cost: cost_of(len) };
+                self.index.lock().enter(name, account);
+                self.admit(name, &entry, epoch);
+                self.note_use(&entry);
+                return Some(entry);
+            }
+            Found::Absent => {}
+            Found::Unusable(flaw) => self.remove_unusable(&name, flaw),
+            Found::Fault(e) => self.faults.note("open", &self.tree.path(&name), e),
+        }
+        None
+    }
+
+    fn open_file(&self, key: &Key) -> Found {
+        match self.tree.open(key) {
+            Found::Fault(e) if sys::is_out_of_descriptors(&e) => {
+                self.faults.note("open", &self.tree.path(&key.name()), e);
+                self.close_all();
+                self.tree.open(key)
+            }
+            found => found,
+        }
+    }
+
+    /// Gives all idle descriptors back to the process, which has run out of them.
+    pub(crate) fn close_all(&self) {
+        self.hot.invalidate_all();
+        self.hot.run_pending_tasks();
+    }
+
+    /// Puts an entry of the tree into the table; `epoch` is from before it was opened or renamed.
+    pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) {
+        self.hot.insert(name, entry.clone());
+        if self.epoch(&name) != epoch {
+            self.hot.invalidate(&name);
+        }
+    }
+
+    fn note_use(&self, entry: &Entry) {
+        if entry.note_use(self.limits.touch_every) {
+            self.chores.touch(entry);
+        }
+    }
+
+    fn remove_unusable(&self, name: &Name, flaw: Flaw) {
+        self.counters.add(match flaw {
+            Flaw::Torn => Event::Torn,
+            Flaw::Collision => Event::Collision,
+        });
+        self.unlink(name, "remove");
+    }
+
+    /// Removes a file from the tree, the accounts and the table; true if it was there.
+    pub(crate) fn unlink(&self, name: &Name, operation: &'static str) -> bool {
+        let removed = self.unlink_file(name, operation);
+        self.index.lock().remove(name);
+        self.forget(name);
+        removed.unwrap_or(false)
+    }
+
+    /// Tells the table that a file has left the tree.
+    pub(crate) fn forget(&self, name: &Name) {
+        self.epochs[name.stripe()].fetch_add(1, Ordering::SeqCst);
+        self.hot.invalidate(name);
+    }
+
+    fn unlink_file(&self, name: &Name, operation: &'static str) -> Result<bool, ()> {
+        let path = self.tree.path(name);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => {
+                self.faults.note(operation, &path, e);
+                Err(())
+            }
+        }
+    }
+
+    /// Promises room for a file of this cost, evicting what was not used for longest.
+    pub(crate) fn reserve(&self, cost: u64) -> bool {
+        self.evict_until(EVICTED_AT_ONCE, |index| index.reserve(cost))
+    }
+
+    /// Evicts files until the accounts are within their bounds.
+    pub(crate) fn work_off(&self) -> bool {
+        self.evict_until(usize::MAX - 1, |index| !index.is_over())
+    }
+
+    /// Evicts files whatever the bounds say, when the disk itself is full.
+    pub(crate) fn evict_bytes(&self, bytes: u64) -> bool {
+        let mut wanted = Some(self.index.lock().bytes().saturating_sub(bytes));
+        self.evict_until(EVICTED_AT_ONCE, |index| match wanted {
+            Some(target) if index.bytes() > target => false,
+            _ => wanted.take().is_some(),
+        })
+    }
+
+    fn evict_until(&self, at_most: usize, mut is_met: impl FnMut(&mut Index) -> bool) -> bool {
+        for _ in 0..=at_most {
+            let oldest = {
+                let mut index = self.index.lock();
+                if is_met(&mut index) {
+                    return true;
+                }
+                index.take_oldest()
+            };
+            let Some((name, account)) = oldest else { return false };
+            if !self.evict(name, account) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Evicts a file already out of the accounts, unless it was hit since they were written.
+    fn evict(&self, name: Name, account: Account) -> bool {
+        let used = self.hot.get(&name).map_or(0, |entry| entry.used());
+        if used > account.used {
+            self.index.lock().enter(name, Account { used, ..account });
+            return true;
+        }
+        match self.unlink_file(&name, "evict") {
+            Ok(removed) => {
+                self.forget(&name);
+                if removed {
+                    self.counters.add(Event::Evicted);
+                }
+                true
+            }
+            Err(()) => {
+                // It still takes its room; as if just used, so that the next try is another file.
+                self.index.lock().enter(name, Account { used: now_ns(), ..account });
+                false
+            }
+        }
+    }
+
+    /// Sets the mtimes of entries that were hit, so that their recency survives a restart.
+    pub(crate) fn set_mtimes(&self, entries: Vec<Entry>) {
+        for entry in entries {
+            let used = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.used());
+            if let Some(file) = entry.file() {
+                // Failing costs some order after a restart, on a directory that is not ours to
+                // write: not worth a fault.
+                let _ = file.set_modified(used);
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        self.counters.read(&mut stats);
+        stats.faults = self.faults.count();
+        stats.last_fault = self.faults.last();
+        stats.open_descriptors = self.hot.entry_count();
+        stats.counted = self.chores.is_counted();
+        stats.read_only = !sys::is_writable(self.tree.root());
+        let index = self.index.lock();
+        stats.bytes = index.bytes();
+        stats.files = index.files() as u64;
+        stats
+    }
+}
+
+fn table_of_descriptors(max: u64, index: Arc<Mutex<Index>>) -> Cache<Name, Entry, BuildNameHasher> {
+    Cache::builder()
+        .max_capacity(max)
+        // A descriptor that leaves the table leaves the time of its last use to the accounts.
+        .eviction_listener(move |name: Arc<Name>, entry: Entry, cause| {
+            if cause.was_evicted() {
+                index.lock().touch(&name, entry.used());
+            }
+        })
+        .build_with_hasher(BuildNameHasher::default())
+}

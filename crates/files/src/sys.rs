@@ -1,0 +1,128 @@
+//! What differs between platforms: open flags, positioned I/O, identity of a file, the boot.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(unix)]
+mod unix {
+    use super::{File, Path, io};
+    use rustix::fs::{Access, Mode, OFlags};
+    use rustix::io::Errno;
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    /// Opens a file to be served. A link is not followed and a FIFO does not block: whatever is
+    /// no regular file is found out by the caller and is not an entry.
+    pub(crate) fn open_entry(path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+
+    /// Opens the draft of an entry, or creates it.
+    pub(crate) fn open_draft(path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?))
+    }
+
+    pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        file.read_exact_at(bytes, offset)
+    }
+
+    pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+
+    /// Is `path` still the name of this open file?
+    pub(crate) fn same_file(file: &File, path: &Path) -> io::Result<bool> {
+        let (open, named) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+        Ok(open.dev() == named.dev() && open.ino() == named.ino())
+    }
+
+    pub(crate) fn is_writable(dir: &Path) -> bool {
+        rustix::fs::access(dir, Access::WRITE_OK).is_ok()
+    }
+
+    /// Did [`open_entry`] find a link or a socket where a file should be?
+    pub(crate) fn is_foreign(e: &io::Error) -> bool {
+        matches!(Errno::from_io_error(e), Some(Errno::LOOP | Errno::NXIO))
+    }
+
+    /// Has the process, or the machine, as many open files as it may have?
+    pub(crate) fn is_out_of_descriptors(e: &io::Error) -> bool {
+        matches!(Errno::from_io_error(e), Some(Errno::MFILE | Errno::NFILE))
+    }
+
+    /// How many descriptors this process may open.
+    pub(crate) fn descriptor_limit() -> u64 {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        limit.current.unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) use portable::*;
+
+/// The same by `std` alone: weaker against foreign files, one seek and lock for each access.
+#[cfg(not(unix))]
+mod portable {
+    use super::{File, Path, io};
+    use parking_lot::Mutex;
+    use std::io::{Read, Seek, SeekFrom, Write};
+
+    /// A descriptor has one position: readers take turns.
+    static POSITION: Mutex<()> = Mutex::new(());
+
+    pub(crate) fn open_entry(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    pub(crate) fn open_draft(path: &Path) -> io::Result<File> {
+        File::options().read(true).write(true).create(true).truncate(false).open(path)
+    }
+
+    pub(crate) fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let _turn = POSITION.lock();
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(bytes)
+    }
+
+    pub(crate) fn write_all_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let _turn = POSITION.lock();
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
+    }
+
+    /// A locked file can be neither renamed nor removed by another here: its name is its own.
+    pub(crate) fn same_file(_file: &File, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
+    pub(crate) fn is_writable(dir: &Path) -> bool {
+        std::fs::metadata(dir).is_ok_and(|metadata| !metadata.permissions().readonly())
+    }
+
+    pub(crate) fn is_foreign(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(crate) fn descriptor_limit() -> u64 {
+        2048
+    }
+}
+
+/// A number that changes whenever the machine starts; 0 where that is not known.
+pub(crate) fn boot_id() -> u128 {
+    if !cfg!(target_os = "linux") {
+        return 0;
+    }
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0)
+}
