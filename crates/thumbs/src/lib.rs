@@ -45,6 +45,7 @@
 #![forbid(unsafe_code)]
 
 mod budget;
+mod cached;
 mod civil;
 mod colour;
 mod decode;
@@ -60,6 +61,7 @@ mod source;
 mod thumbnailer;
 mod watch;
 
+pub use cached::ThumbCache;
 pub use civil::CivilDateTime;
 pub use error::Error;
 pub use format::Format;

@@ -109,6 +109,16 @@ impl Thumbnailer {
         Err(Error::changed(ATTEMPTS))
     }
 
+    pub(crate) fn quality(&self) -> u8 {
+        self.limits.quality
+    }
+
+    /// The longest that [`make`](Self::make) may take: waiting for room, then decoding, each time
+    /// that the source changes.
+    pub(crate) fn longest(&self) -> Duration {
+        (self.limits.wait_limit + self.limits.time_limit) * ATTEMPTS
+    }
+
     fn attempt(&self, source: &Opened, edges_px: &[u32]) -> Result<Vec<Thumbnail>, Error> {
         let Limits { max_pixels, time_limit, wait_limit, .. } = self.limits;
         let header = Header::read(source, time_limit)?;
