@@ -4,34 +4,33 @@
 // shows the same. While the viewer is open the address bar holds that page's address too, so
 // reloading or sharing it gives the page, and "back" closes the viewer.
 
-const viewer = document.getElementById("viewer");
-if (viewer) openLinksInViewer(viewer);
-else bindKeysOfPhotoPage();
-
 // Asks for the original only where its pixels would be seen, and only after a moment's rest:
 // whoever leafs through should not load it.
 const REST_MS = 450;
-function sharpen(img, original, width) {
-  if (navigator.connection?.saveData) return;
+
+function sharpen(img, original, width, signal) {
+  if (navigator.connection?.saveData || signal?.aborted) return;
   const timer = setTimeout(async () => {
     const wanted = Math.min(img.clientWidth * devicePixelRatio, width);
-    // Up to a tenth more than the picture has is not seen.
-    if (wanted <= (img.naturalWidth || width) * 1.1) return;
+    // Up to a tenth more than the picture has is not seen. (An image chosen from a `srcset`
+    // tells its density-corrected width, hence the shown file's own.)
+    if (wanted <= (await ownWidth(img)) * 1.1 || signal?.aborted) return;
     const better = new Image();
     better.src = original;
-    try {
-      await better.decode();
-      if (!leaving.signal.aborted) {
-        img.removeAttribute("srcset");
-        img.src = better.src;
-      }
-    } catch {
-      // A format that only the server can read: the thumbnail stays.
-    }
+    // A format that only the server can read leaves the thumbnail in place.
+    const arrived = await better.decode().then(() => true, () => false);
+    if (!arrived || signal?.aborted) return;
+    img.removeAttribute("srcset");
+    img.src = better.src;
   }, REST_MS);
-  const leaving = new AbortController();
-  leaving.signal.addEventListener("abort", () => clearTimeout(timer));
-  return leaving;
+  signal?.addEventListener("abort", () => clearTimeout(timer));
+}
+
+async function ownWidth(img) {
+  const file = new Image();
+  file.src = img.currentSrc || img.src;
+  await file.decode().catch(() => {});
+  return file.naturalWidth;
 }
 
 function openLinksInViewer(viewer) {
@@ -50,44 +49,44 @@ function openLinksInViewer(viewer) {
   function show(index) {
     at = index;
     const link = links[at];
-    const small = link.firstElementChild;
-    const { title, large } = link.dataset;
+    const { title } = link.dataset;
+    const { width, height } = sizeOf(link);
     document.title = `${title} · larder`;
     $(".position").textContent = `${at + 1} / ${links.length}`;
     $(".title").textContent = title;
     $(".original").href = originalOf(link);
     $(".back").disabled = at === 0 && !pageLink("prev");
     $(".on").disabled = at === links.length - 1 && !pageLink("next");
-    shown.style.setProperty("--r", small.width && small.getAttribute("width") / small.getAttribute("height"));
-    shown.style.setProperty("--w", small.getAttribute("width"));
+    shown.style.setProperty("--r", width / height);
+    shown.style.setProperty("--w", width);
     shown.alt = title;
-    describe(link, small);
-    load(link, small.currentSrc || small.src, large);
+    describe(link);
+    load(link);
     for (const near of [links[at + 1], links[at - 1]]) {
       if (near) new Image().src = near.dataset.large;
     }
   }
 
   // The thumbnail of the grid is there at once; the large one replaces it once decoded.
-  async function load(link, small, large) {
+  async function load(link) {
     leaving?.abort();
-    const mine = (leaving = new AbortController());
-    shown.src = small;
+    const { signal } = (leaving = new AbortController());
+    const small = link.firstElementChild;
+    shown.src = small.currentSrc || small.src;
     if (!calm.matches) shown.animate({ opacity: [0.35, 1] }, { duration: 140, easing: "ease-out" });
-    const better = new Image();
-    better.src = large;
-    await better.decode().catch(() => {});
-    if (mine.signal.aborted) return;
-    shown.src = large;
+    const large = new Image();
+    large.src = link.dataset.large;
+    const arrived = await large.decode().then(() => true, () => false);
+    if (!arrived || signal.aborted) return;
+    shown.src = large.src;
     await shown.decode().catch(() => {});
-    if (mine.signal.aborted) return;
-    const sharpening = sharpen(shown, originalOf(link), +link.firstElementChild.getAttribute("width"));
-    mine.signal.addEventListener("abort", () => sharpening?.abort());
+    sharpen(shown, originalOf(link), sizeOf(link).width, signal);
   }
 
-  function describe(link, small) {
+  function describe(link) {
     const { taken, camera, bytes } = link.dataset;
-    const size = `${small.getAttribute("width")} × ${small.getAttribute("height")}`;
+    const { width, height } = sizeOf(link);
+    const size = `${width} × ${height}`;
     const rows = [["Taken", taken], ["Camera", camera], ["Size", size], ["Original", bytes]];
     facts.replaceChildren(
       ...rows.filter(([, value]) => value).map(([name, value]) => {
@@ -100,6 +99,11 @@ function openLinksInViewer(viewer) {
     );
   }
 
+  // The attributes hold the size of the original; the properties, that of the tile.
+  const sizeOf = ({ firstElementChild: img }) => ({
+    width: Number(img.getAttribute("width")),
+    height: Number(img.getAttribute("height")),
+  });
   const originalOf = (link) => link.pathname.replace("/photo/", "/original/");
   const pageLink = (rel) => document.querySelector(`.paging a[rel=${rel}]`);
 
@@ -108,7 +112,6 @@ function openLinksInViewer(viewer) {
   function open(index) {
     show(index);
     if (!viewer.open) viewer.showModal();
-    stage.scrollTop = 0;
   }
 
   function close() {
@@ -121,10 +124,13 @@ function openLinksInViewer(viewer) {
     document.title = pageTitle;
     link.focus({ preventScroll: true });
     link.scrollIntoView({ block: "nearest" });
+    history.scrollRestoration = "auto";
   }
 
   const enter = (index) => {
-    history.pushState({ photo: links[index].id || links[index].pathname }, "", links[index].href);
+    // Going back would scroll to where the viewer was opened, not to the photograph seen last.
+    history.scrollRestoration = "manual";
+    history.pushState({ photo: links[index].pathname }, "", links[index].href);
     open(index);
   };
 
@@ -145,11 +151,14 @@ function openLinksInViewer(viewer) {
     if (link) location.replace(link.href + which);
   }
 
-  addEventListener("popstate", ({ state }) => {
-    const index = links.findIndex((link) => link.pathname === state?.photo);
-    if (index >= 0) open(index);
-    else close();
-  });
+  function followHistory() {
+    const index = links.findIndex((link) => link.pathname === history.state?.photo);
+    if (index < 0) close();
+    else if (index !== at) open(index);
+  }
+  addEventListener("popstate", followHistory);
+  // A page kept alive by the browser comes back as it was left, whatever its address is now.
+  addEventListener("pageshow", ({ persisted }) => persisted && followHistory());
 
   for (const [index, link] of links.entries()) {
     link.addEventListener("click", (event) => {
@@ -179,8 +188,9 @@ function openLinksInViewer(viewer) {
     i: toggleDetails,
     f: () => $(".original").click(),
   };
-  viewer.addEventListener("keydown", (event) => {
-    const act = keys[event.key];
+  // On the window: a focused button that becomes disabled no longer hears its keys.
+  addEventListener("keydown", (event) => {
+    const act = at >= 0 && keys[event.key.length > 1 ? event.key : event.key.toLowerCase()];
     if (!act || event.metaKey || event.ctrlKey || event.altKey) return;
     event.preventDefault();
     act();
@@ -239,7 +249,9 @@ function followSwipes(stage, shown, act) {
 function bindKeysOfPhotoPage() {
   const picture = document.querySelector("a.picture");
   const img = picture?.firstElementChild;
-  if (img) sharpen(img, picture.href, +img.getAttribute("width"));
+  if (img) sharpen(img, picture.href, Number(img.getAttribute("width")));
+  // Reloaded while the viewer was open, "back" changes the address without leaving the page.
+  addEventListener("popstate", () => location.reload());
   const selectors = {
     ArrowLeft: "main a[rel=prev]",
     ArrowRight: "main a[rel=next]",
@@ -254,3 +266,7 @@ function bindKeysOfPhotoPage() {
     link.click();
   });
 }
+
+const viewer = document.getElementById("viewer");
+if (viewer) openLinksInViewer(viewer);
+else bindKeysOfPhotoPage();

@@ -3,6 +3,8 @@
 use super::asset_url;
 use maud::{DOCTYPE, Markup, html};
 
+const VIEWPORT: &str = "width=device-width, initial-scale=1, viewport-fit=cover";
+
 /// What differs between the shells of two pages.
 pub struct Document<'a> {
     /// Goes before the name of the program in the window's title; may be empty.
@@ -41,7 +43,7 @@ impl Document<'_> {
         html! {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
+                meta name="viewport" content=(VIEWPORT);
                 meta name="color-scheme" content="light dark";
                 meta name="theme-color" content="#f8f8f8" media="(prefers-color-scheme: light)";
                 meta name="theme-color" content="#121212" media="(prefers-color-scheme: dark)";

@@ -106,7 +106,7 @@ fn picture(photo: &Photo<'_>, tile_aspect: f64) -> Markup {
 /// the eighth by which rows stretch on average.
 fn sizes(aspect: f64) -> String {
     let px = |row: f64| (row * aspect * 1.12).ceil();
-    let vw = (36.0 * aspect).min(100.0).ceil();
+    let vw = (34.0 * aspect).min(100.0).ceil();
     format!(
         "auto, (min-width: 2400px) {}px, (min-width: 1100px) {}px, (min-width: 600px) {}px, {vw}vw",
         px(320.0),

@@ -106,9 +106,7 @@ fn draw_section(section: &Section) -> Markup {
             h2 { (section.title) }
             @if let Some(meter) = &section.meter {
                 p.fill { (meter.label) }
-                meter min="0" max=(meter.of.max(1)) value=(meter.used) title=(meter.label) {
-                    (meter.label)
-                }
+                (draw_bar(meter.used as f64 / meter.of as f64))
             }
             @if !section.rows.is_empty() {
                 table { tbody { @for row in &section.rows { (draw_row(row)) } } }
@@ -127,15 +125,20 @@ fn draw_row(row: &Row) -> Markup {
             td {
                 (row.value)
                 @if let Some(share) = row.share {
-                    meter min="0" max="1" value=(length(share)) {}
+                    (draw_bar(share))
                 }
             }
         }
     }
 }
 
-/// The length of a bar as an attribute; a share of nothing, 0/0, is none.
-fn length(share: f64) -> String {
+/// A bar filled to `share`; a share of nothing, 0/0, is none. The number beside it says the same
+/// to those who do not see it.
+fn draw_bar(share: f64) -> Markup {
     let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
-    format!("{share:.3}")
+    html! {
+        svg.meter aria-hidden="true" {
+            rect width={ (format!("{:.1}", share * 100.0)) "%" } height="100%" {}
+        }
+    }
 }

@@ -220,8 +220,8 @@ fn a_placeholder_stays_well_formed_whatever_the_reason() {
 fn bars_stay_within_their_box() {
     let sections = vec![Section::new("all").bar("more than all", 3, 7.0).bar("none", 0, f64::NAN)];
     let page = status(&StatusView { uptime_s: 0, sections });
-    assert!(page.contains(r#"value="1.000""#), "{page}");
-    assert!(page.contains(r#"value="0.000""#), "{page}");
+    assert!(page.contains(r#"width="100.0%""#), "{page}");
+    assert!(page.contains(r#"width="0.0%""#), "{page}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ pub fn dialog() -> Markup {
                 a.original href="/" aria-label="Original" title="Original (f)" { (icon(EXPAND)) }
                 button.close type="button" aria-label="Close" title="Close (Esc)" { (icon(CROSS)) }
             }
-            div.stage { img alt="" draggable="false"; }
+            // Takes the focus when the dialog opens, so that no button looks chosen.
+            div.stage tabindex="-1" autofocus { img alt="" draggable="false"; }
             button.step.back type="button" aria-label="Previous photograph" title="Previous (←)" {
                 (icon(LEFT))
             }
