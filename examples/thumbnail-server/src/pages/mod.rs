@@ -23,7 +23,7 @@ mod gallery;
 mod notice;
 mod photo;
 pub mod quantity;
-mod srcset;
+pub mod srcset;
 pub mod status;
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,7 @@ use maud::{Markup, html};
 /// Draws the page for what is not there; `what` is named as the visitor asked for it, such as
 /// `photo 12` or `/albums`.
 pub fn not_found(what: &str) -> String {
-    notice(
-        "Not found",
-        html! { p { "There is nothing here under the name " strong { (what) } "." } },
-    )
+    notice("Not found", html! { p { "Nothing was found for " strong { (what) } "." } })
 }
 
 /// Draws the page for an answer that failed; `message` says why in a sentence.
