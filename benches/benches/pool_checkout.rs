@@ -1,2 +1,133 @@
-//! Placeholder until the crate under test exists.
-fn main() {}
+//! What does it cost to borrow a connection and give it back, when nothing else happens?
+//!
+//! Ids are `pool_checkout/<system>/<threads>x<connections>`. The manager makes connections of
+//! nothing, so what is measured is the pool alone. Threads are real, started together, and each
+//! does the same number of checkouts; a sample is the time from the start to the last of them,
+//! per checkout of one thread. `array_queue` is the floor: a bounded queue that only pops and
+//! pushes, and does not wait, age, test or tell who is next. With 16 threads on 8 connections the
+//! queue and the vector spin (yielding) where the pools park.
+//!
+//! r2d2 as it comes tests each connection at each checkout; `r2d2-unchecked` does not, and is
+//! the one to compare with.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use crossbeam_queue::ArrayQueue;
+use larder_pool::ManageConnection;
+
+const SHAPES: [(usize, u32); 3] = [(1, 8), (2, 8), (16, 8)];
+
+struct Null;
+
+impl ManageConnection for Null {
+    type Connection = u64;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<u64, Infallible> {
+        Ok(1)
+    }
+
+    fn is_valid(&self, _: &mut u64) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut u64) -> bool {
+        false
+    }
+}
+
+/// Runs `checkout` `count` times on each of `threads` threads at once.
+fn run(threads: usize, count: u64, checkout: &(dyn Fn(u64) + Sync)) -> Duration {
+    let start = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    let began = Instant::now();
+                    checkout(count);
+                    (began, Instant::now())
+                })
+            })
+            .collect();
+        start.wait();
+        let spans: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+        let first = spans.iter().map(|span| span.0).min().unwrap();
+        let last = spans.iter().map(|span| span.1).max().unwrap();
+        last - first
+    })
+}
+
+fn r2d2_pool(connections: u32, test: bool) -> r2d2::Pool<Null> {
+    r2d2::Pool::builder().max_size(connections).test_on_check_out(test).build(Null).unwrap()
+}
+
+fn checkout(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pool_checkout");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500));
+    group.measurement_time(Duration::from_millis(2500));
+    for (threads, connections) in SHAPES {
+        let mut measure = |system: &str, work: &(dyn Fn(u64) + Sync)| {
+            let id = BenchmarkId::new(system, format!("{threads}x{connections}"));
+            group.bench_function(id, |b| b.iter_custom(|count| run(threads, count, work)));
+        };
+
+        let pool = larder_pool::Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(connections))
+            .build(Null)
+            .unwrap();
+        measure("larder", &|count| {
+            for _ in 0..count {
+                black_box(&*pool.get().unwrap());
+            }
+        });
+
+        for (system, test) in [("r2d2", true), ("r2d2-unchecked", false)] {
+            let pool = r2d2_pool(connections, test);
+            measure(system, &|count| {
+                for _ in 0..count {
+                    black_box(&*pool.get().unwrap());
+                }
+            });
+        }
+
+        let queue = ArrayQueue::new(connections as usize);
+        (0..connections).for_each(|_| queue.push(Box::new(1_u64)).unwrap());
+        measure("array_queue", &|count| {
+            for _ in 0..count {
+                let conn = loop {
+                    match queue.pop() {
+                        Some(conn) => break conn,
+                        None => thread::yield_now(),
+                    }
+                };
+                queue.push(black_box(conn)).unwrap();
+            }
+        });
+
+        let vector = Mutex::new((0..connections).map(|_| Box::new(1_u64)).collect::<Vec<_>>());
+        measure("mutex-vec", &|count| {
+            for _ in 0..count {
+                let conn = loop {
+                    // Its own statement: the lock is not to be held over the yield.
+                    let top = vector.lock().unwrap().pop();
+                    match top {
+                        Some(conn) => break conn,
+                        None => thread::yield_now(),
+                    }
+                };
+                vector.lock().unwrap().push(black_box(conn));
+            }
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, checkout);
+criterion_main!(benches);

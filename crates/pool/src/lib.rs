@@ -1,1 +1,96 @@
-//! A thread-safe, fair, exact connection pool for any r2d2 manager
+//! A thread-safe connection pool for any [r2d2 manager](ManageConnection): fast, fair, exact, and
+//! it never loses a slot.
+//!
+//! ```
+//! use larder_pool::Pool;
+//! use larder_pool::sqlite::SqliteManager;
+//!
+//! let pool = Pool::builder().max_size(8).build(SqliteManager::memory())?;
+//! pool.get()?.execute_batch("CREATE TABLE photo (id INTEGER PRIMARY KEY, path TEXT)")?;
+//!
+//! std::thread::scope(|scope| {
+//!     for id in 0..4 {
+//!         let pool = &pool;
+//!         scope.spawn(move || {
+//!             let conn = pool.get().expect("a connection");
+//!             conn.execute("INSERT INTO photo VALUES (?1, 'a.jpg')", [id]).expect("a row");
+//!         }); // the connection goes back here
+//!     }
+//! });
+//! assert_eq!(pool.state().connections, pool.state().idle_connections);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//! Connections live in a fixed array of slots. A checkout claims one with one compare-exchange, the
+//! slot that the thread had last first; a return publishes it with another. Nothing else is written
+//! that two threads share, not even a reference count. Who finds no slot waits in a queue, and while
+//! anybody waits each return hands its connection straight to the oldest. The right to a slot is a
+//! value that frees the slot when it is dropped, on whichever way out: slots can't be lost.
+//!
+//! # Deadlines
+//! One deadline covers waiting, testing and connecting. Waiting is exact. Connecting happens on the
+//! thread of the caller who needs the connection, whose error it is then; Rust can't interrupt it,
+//! so a `connect` that hangs holds that caller (and one slot, but nobody else) for as long as the
+//! manager lets it: give the manager a connect time-out. Where that can't be done,
+//! [`Builder::isolate_blocking_calls`] makes the deadline exact at the price of a thread a connect.
+//!
+//! # Differences from r2d2
+//! | | r2d2 | here |
+//! |---|---|---|
+//! | threads of its own | three a pool, shared by configuration | none |
+//! | `build` | opens `min_idle`, by default `max_size` | opens `min_idle`, by default one |
+//! | afterwards | restores `min_idle` in the background | opens what a caller needs and finds no idle one for |
+//! | which connection | the last returned | the thread's last; any idle one |
+//! | who is next | whoever is quicker | the one who waited longest |
+//! | `connect` fails | retried in the background until the time-out; the message is kept | the caller gets the typed error at once, as `source()` |
+//! | `get_timeout` | bounds each wait, then tests again | one deadline over all; see above |
+//! | `test_on_check_out` | each time or never | after 500 ms idle ([`Builder::test_after_idle`]) or never |
+//! | `max_lifetime` | exact, idle connections only | up to a tenth early, at checkout and return as well |
+//! | `idle_timeout` | all of them, by a thread, then opened again | down to `min_idle`, by a returning caller that is due |
+//! | dropped while panicking | goes back into the pool | is closed |
+//! | a callback panics | its slot is lost | the panic reaches the caller, the slot is free |
+//! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by [`SqliteManager::pool`](sqlite::SqliteManager::pool) |
+//! | `error_handler` | every error | those that no caller gets |
+//! | `Extensions` | always there | made on first use: [`Pooled::extensions_mut`] |
+//! | `event_handler`, `thread_pool` | | none: r2d2's events can't be made outside it, and there are no threads |
+//! | closing | when all clones are gone | so too, or by [`Pool::close`] |
+//!
+//! # Map
+//! `slot` and `bag` know nothing of connections: one slot, and all of them with the queue. `live`
+//! is a connection in its slot; `checkout`, `checkin`, `ageing` and `opening` are what happens to
+//! it; `pool`, `pooled` and `builder` are what users hold. [`sqlite`] stands on these alone.
+//!
+//! A pool must not be used in a forked child: its connections are the parent's.
+
+mod affinity;
+mod ageing;
+mod bag;
+mod builder;
+mod checkin;
+mod checkout;
+mod clock;
+mod config;
+mod error;
+mod gate;
+mod live;
+mod opening;
+mod pool;
+mod pooled;
+mod shared;
+mod slot;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+mod sync;
+mod waiter;
+
+pub use builder::Builder;
+pub use clock::Clock;
+pub use error::Error;
+pub use gate::Returned;
+pub use pool::{Pool, State};
+pub use pooled::Pooled;
+pub use r2d2::{
+    CustomizeConnection, Extensions, HandleError, LoggingErrorHandler, ManageConnection,
+    NopConnectionCustomizer, NopErrorHandler,
+};

@@ -1,0 +1,66 @@
+//! The way back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use r2d2::ManageConnection;
+
+use crate::gate::Returned;
+use crate::live::Live;
+use crate::shared::Shared;
+use crate::slot;
+
+impl<M: ManageConnection> Shared<M> {
+    /// Returns a connection to its slot or, if it is not fit for that, closes it. An associated
+    /// function: it may give away what keeps the pool alive.
+    ///
+    /// A panic out of the gate or `has_broken` drops the connection, and that frees its slot.
+    #[inline]
+    pub(crate) fn give_back(mut live: Box<Live<M>>) {
+        // Whatever interrupted a panicking holder may have left it half way through anything.
+        if thread::panicking() || !live.passes_gate() {
+            return drop(live);
+        }
+        let shared = &*live.claim.shared;
+        let now = shared.config.clock.now();
+        if now >= live.expires_at {
+            return drop(live);
+        }
+        if now >= shared.reap_at.load(Ordering::Relaxed) {
+            shared.reap(now);
+        }
+        live.due_at = shared.due(now, live.expires_at);
+        live.returned_at = now;
+        if let Err(live) = slot::put(live) {
+            Self::put_marked(live);
+        }
+    }
+
+    /// Somebody waits, or did, or the pool is closed.
+    #[cold]
+    pub(crate) fn put_marked(live: Box<Live<M>>) {
+        let shared = Arc::clone(&live.claim.shared);
+        // If it comes back, the pool is closed, and so the connection must be.
+        drop(shared.bag.put_marked(live.claim.slot, live));
+    }
+}
+
+impl<M: ManageConnection> Live<M> {
+    #[inline]
+    fn passes_gate(&mut self) -> bool {
+        let shared = &*self.claim.shared;
+        let Some(conn) = self.conn.as_mut() else { return false };
+        if let Some(gate) = &shared.config.return_gate {
+            match gate(conn) {
+                Returned::Clean => {}
+                Returned::Mended(report) => shared.config.error_handler.handle_error(report),
+                Returned::Refused(report) => {
+                    shared.config.error_handler.handle_error(report);
+                    return false;
+                }
+            }
+        }
+        !shared.manager.has_broken(conn)
+    }
+}

@@ -1,0 +1,25 @@
+//! What a builder collected: read by everybody, written by nobody after `build`.
+
+use std::time::Duration;
+
+use r2d2::{CustomizeConnection, HandleError, ManageConnection};
+
+use crate::clock::Clock;
+use crate::gate::ReturnGate;
+use crate::opening::Runner;
+
+pub(crate) struct Config<M: ManageConnection> {
+    pub(crate) max_size: u32,
+    pub(crate) min_idle: Option<u32>,
+    pub(crate) test_on_check_out: bool,
+    pub(crate) test_after_idle: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) connection_timeout: Duration,
+    pub(crate) error_handler: Box<dyn HandleError<M::Error>>,
+    pub(crate) customizer: Box<dyn CustomizeConnection<M::Connection, M::Error>>,
+    pub(crate) return_gate: Option<ReturnGate<M>>,
+    /// Where the manager's blocking calls are made.
+    pub(crate) runner: Runner<M>,
+    pub(crate) clock: Clock,
+}

@@ -1,0 +1,152 @@
+//! The manager's two blocking calls, connect and test, and where they run.
+//!
+//! On the caller's thread (the default) there is no hand-over and nothing to be late, but a call
+//! that hangs holds the caller beyond its deadline: only the manager's own time-out ends it. With
+//! [`Builder::isolate_blocking_calls`](crate::Builder::isolate_blocking_calls) each such call gets
+//! a thread of its own and the caller leaves at its deadline; what comes of the call is then put
+//! into the pool.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+use r2d2::ManageConnection;
+
+use crate::live::{Claim, Live};
+use crate::shared::Shared;
+
+/// A blocking call to make.
+pub(crate) enum Job<M: ManageConnection> {
+    Connect(Claim<M>),
+    Test(Box<Live<M>>),
+}
+
+/// A usable connection, or the slot with what went wrong in it.
+pub(crate) type Outcome<M> = Result<Box<Live<M>>, (Claim<M>, <M as ManageConnection>::Error)>;
+
+/// Runs a job by a deadline; `None` when the deadline came first.
+pub(crate) type Runner<M> = fn(Job<M>, Option<Instant>) -> Option<Outcome<M>>;
+
+impl<M: ManageConnection> Job<M> {
+    fn perform(self) -> Outcome<M> {
+        match self {
+            Job::Connect(claim) => connect(claim),
+            Job::Test(live) => test(live),
+        }
+    }
+}
+
+fn connect<M: ManageConnection>(claim: Claim<M>) -> Outcome<M> {
+    let shared = &claim.shared;
+    let opened = shared.manager.connect().and_then(|mut conn| {
+        shared.config.customizer.on_acquire(&mut conn)?;
+        Ok(conn)
+    });
+    match opened {
+        Ok(conn) => {
+            let now = shared.config.clock.now();
+            let expires_at = shared.expiry(now);
+            Ok(Box::new(Live {
+                conn: Some(conn),
+                extensions: None,
+                due_at: expires_at,
+                expires_at,
+                returned_at: now,
+                claim,
+            }))
+        }
+        Err(cause) => Err((claim, cause)),
+    }
+}
+
+fn test<M: ManageConnection>(mut live: Box<Live<M>>) -> Outcome<M> {
+    let conn = live.conn.as_mut().expect("a live connection until it is retired");
+    match live.claim.shared.manager.is_valid(conn) {
+        Ok(()) => Ok(live),
+        Err(cause) => Err((live.retire(), cause)),
+    }
+}
+
+/// Runs the job here and now, however long it takes.
+pub(crate) fn on_caller<M: ManageConnection>(
+    job: Job<M>,
+    _deadline: Option<Instant>,
+) -> Option<Outcome<M>> {
+    Some(job.perform())
+}
+
+/// What a caller and the thread that works for it share.
+struct Desk<M: ManageConnection> {
+    /// Left by either side under the mutex; the other side acts on what it finds.
+    state: Mutex<Turn<M>>,
+    bell: Condvar,
+}
+
+enum Turn<M: ManageConnection> {
+    Pending,
+    /// Written by the worker.
+    Done(thread::Result<Outcome<M>>),
+    /// Written by the caller at its deadline: the worker disposes of the outcome.
+    Abandoned,
+}
+
+/// Runs the job on a thread of its own and waits for it until the deadline.
+pub(crate) fn isolated<M>(job: Job<M>, deadline: Option<Instant>) -> Option<Outcome<M>>
+where
+    M: ManageConnection,
+    M::Error: Send,
+{
+    let desk = Arc::new(Desk { state: Mutex::new(Turn::Pending), bell: Condvar::new() });
+    let theirs = Arc::clone(&desk);
+    let worker = thread::Builder::new().name("pool-connect".into());
+    let spawned = worker.spawn(move || {
+        let done = catch_unwind(AssertUnwindSafe(|| job.perform()));
+        let mut turn = theirs.state.lock();
+        if matches!(*turn, Turn::Pending) {
+            *turn = Turn::Done(done);
+            theirs.bell.notify_one();
+        } else {
+            drop(turn);
+            dispose(done);
+        }
+    });
+    // The job went with the closure and its slot is free again: the deadline is the honest answer.
+    spawned.ok()?;
+    await_turn(&desk, deadline)
+}
+
+fn await_turn<M: ManageConnection>(
+    desk: &Desk<M>,
+    deadline: Option<Instant>,
+) -> Option<Outcome<M>> {
+    let mut turn = desk.state.lock();
+    loop {
+        match std::mem::replace(&mut *turn, Turn::Pending) {
+            Turn::Done(Ok(outcome)) => return Some(outcome),
+            Turn::Done(Err(panic)) => resume_unwind(panic),
+            Turn::Pending | Turn::Abandoned => {}
+        }
+        match deadline {
+            None => desk.bell.wait(&mut turn),
+            Some(at) => {
+                if desk.bell.wait_until(&mut turn, at).timed_out() && matches!(*turn, Turn::Pending)
+                {
+                    *turn = Turn::Abandoned;
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// A connection that came too late for its caller serves the next; a late error is reported.
+fn dispose<M: ManageConnection>(done: thread::Result<Outcome<M>>) {
+    match done {
+        Ok(Ok(live)) => Shared::give_back(live),
+        Ok(Err((claim, cause))) => claim.shared.config.error_handler.handle_error(cause),
+        // The panic hook has reported it, and unwinding has freed the slot.
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,174 @@
+//! The pool as its users hold it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::ManageConnection;
+
+use crate::builder::Builder;
+use crate::checkout::{Deadline, Ready, Vetted};
+use crate::error::Error;
+use crate::pooled::Pooled;
+use crate::shared::Shared;
+
+/// A pool of connections made by `M`. Cloning it is cheap; all clones are the same pool.
+///
+/// When the last clone is dropped the pool closes, as by [`close`](Pool::close).
+pub struct Pool<M: ManageConnection>(Arc<Handle<M>>);
+
+/// Counts the users' clones: connections hold `Shared` too, and would keep it open for ever.
+struct Handle<M: ManageConnection> {
+    shared: Arc<Shared<M>>,
+}
+
+impl<M: ManageConnection> Drop for Handle<M> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// How many connections there are, counted without a lock and not at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct State {
+    /// Open connections, with those that are being opened.
+    pub connections: u32,
+    /// Of these, the ones that nobody has.
+    pub idle_connections: u32,
+    /// Callers in the queue.
+    pub waiters: u32,
+    /// The bound on `connections`.
+    pub max_size: u32,
+}
+
+impl<M: ManageConnection> Pool<M> {
+    /// Builds a pool with the default settings.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new(manager: M) -> Result<Self, Error<M::Error>> {
+        Self::builder().build(manager)
+    }
+
+    /// Starts to set up a pool.
+    pub fn builder() -> Builder<M> {
+        Builder::new()
+    }
+
+    pub(crate) fn from_shared(shared: Shared<M>) -> Self {
+        Pool(Arc::new(Handle { shared: Arc::new(shared) }))
+    }
+
+    /// Lends a connection, waiting for one up to the `connection_timeout`.
+    ///
+    /// # Errors
+    /// [`is_timeout`](Error::is_timeout) at the deadline, [`is_manager`](Error::is_manager) when a
+    /// connection was to be opened here and could not, [`is_closed`](Error::is_closed) when the
+    /// pool is or gets closed.
+    #[inline]
+    pub fn get(&self) -> Result<Pooled<M>, Error<M::Error>> {
+        self.get_timeout(self.0.shared.config.connection_timeout)
+    }
+
+    /// Lends a connection, waiting for one up to `timeout`: one deadline over the wait, the test and
+    /// the connecting.
+    ///
+    /// # Errors
+    /// As [`get`](Pool::get).
+    #[inline]
+    pub fn get_timeout(&self, timeout: Duration) -> Result<Pooled<M>, Error<M::Error>> {
+        let doubtful = match self.0.shared.take_ready() {
+            Ready::Fresh(live) => return Ok(Pooled::new(live)),
+            Ready::Doubtful(live) => Some(live),
+            Ready::Nothing => None,
+        };
+        self.0.shared.check_out(doubtful, Deadline::after(timeout)).map(Pooled::new)
+    }
+
+    /// Lends an idle connection if there is one: never waits and never opens one. A connection that
+    /// is due for its test is tested, and closed if it fails.
+    pub fn try_get(&self) -> Option<Pooled<M>> {
+        loop {
+            let doubtful = match self.0.shared.take_ready() {
+                Ready::Fresh(live) => return Some(Pooled::new(live)),
+                Ready::Doubtful(live) => live,
+                Ready::Nothing => return None,
+            };
+            let deadline = Deadline::after(self.connection_timeout());
+            match self.0.shared.vet(doubtful, deadline) {
+                Ok(Vetted::Good(live)) => return Some(Pooled::new(live)),
+                // Its slot is vacant now; the next may be better.
+                Ok(Vetted::Gone(_claim)) => {}
+                Err(_timeout) => return None,
+            }
+        }
+    }
+
+    /// Opens connections until `count` are open; for `build`.
+    pub(crate) fn fill(&self, count: u32) -> Result<(), Error<M::Error>> {
+        let deadline = Deadline::after(self.connection_timeout());
+        let opened: Result<Vec<_>, _> =
+            (0..count).map(|_| self.0.shared.check_out(None, deadline).map(Pooled::new)).collect();
+        opened.map(drop)
+    }
+
+    /// Closes the pool: idle connections at once, lent ones when they come back. Those who wait,
+    /// and those who come later, get an error that says so.
+    pub fn close(&self) {
+        self.0.shared.close();
+    }
+
+    /// Counts connections and waiters without a lock.
+    pub fn state(&self) -> State {
+        let census = self.0.shared.bag.census();
+        State {
+            connections: (census.idle + census.busy) as u32,
+            idle_connections: census.idle as u32,
+            waiters: census.waiting as u32,
+            max_size: self.max_size(),
+        }
+    }
+
+    /// Returns the most connections that this pool opens.
+    pub fn max_size(&self) -> u32 {
+        self.0.shared.config.max_size
+    }
+
+    /// Returns the number of idle connections that reaping leaves.
+    pub fn min_idle(&self) -> Option<u32> {
+        self.0.shared.config.min_idle
+    }
+
+    /// Returns whether connections that were idle for long are tested.
+    pub fn test_on_check_out(&self) -> bool {
+        self.0.shared.config.test_on_check_out
+    }
+
+    /// Returns the longest that a connection is kept.
+    pub fn max_lifetime(&self) -> Option<Duration> {
+        self.0.shared.config.max_lifetime
+    }
+
+    /// Returns the longest that a connection is kept idle.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.0.shared.config.idle_timeout
+    }
+
+    /// Returns how long [`get`](Pool::get) waits.
+    pub fn connection_timeout(&self) -> Duration {
+        self.0.shared.config.connection_timeout
+    }
+}
+
+impl<M: ManageConnection> Clone for Pool<M> {
+    fn clone(&self) -> Self {
+        Pool(Arc::clone(&self.0))
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for Pool<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! The guard of a lent connection.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use r2d2::{Extensions, ManageConnection};
+
+use crate::live::Live;
+use crate::shared::Shared;
+
+/// A lent connection. It is the connection, by `Deref`, and dropping it gives it back.
+///
+/// It is closed instead when it is dropped by a panicking thread, when the return gate or the
+/// manager's `has_broken` refuses it, when its lifetime is over, and when the pool is closed.
+pub struct Pooled<M: ManageConnection> {
+    /// Present until `drop`.
+    live: Option<Box<Live<M>>>,
+}
+
+impl<M: ManageConnection> Pooled<M> {
+    #[inline]
+    pub(crate) fn new(live: Box<Live<M>>) -> Self {
+        Pooled { live: Some(live) }
+    }
+
+    #[inline]
+    fn live(&self) -> &Live<M> {
+        self.live.as_ref().expect("present until drop")
+    }
+
+    #[inline]
+    fn live_mut(&mut self) -> &mut Live<M> {
+        self.live.as_mut().expect("present until drop")
+    }
+
+    /// Closes the connection rather than giving it back; its slot is free again at once.
+    pub fn discard(mut self) {
+        drop(self.live.take());
+    }
+
+    /// Borrows the values kept beside this connection, `None` when there never were any.
+    pub fn extensions(&self) -> Option<&Extensions> {
+        self.live().extensions.as_deref()
+    }
+
+    /// Borrows the values kept beside this connection for as long as it is open.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.live_mut().extensions.get_or_insert_default()
+    }
+}
+
+impl<M: ManageConnection> Deref for Pooled<M> {
+    type Target = M::Connection;
+
+    #[inline]
+    fn deref(&self) -> &M::Connection {
+        self.live().conn.as_ref().expect("open until it is retired")
+    }
+}
+
+impl<M: ManageConnection> DerefMut for Pooled<M> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        self.live_mut().conn.as_mut().expect("open until it is retired")
+    }
+}
+
+impl<M: ManageConnection> Drop for Pooled<M> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(live) = self.live.take() {
+            Shared::give_back(live);
+        }
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for Pooled<M>
+where
+    M::Connection: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

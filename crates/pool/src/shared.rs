@@ -1,0 +1,42 @@
+//! What all clones of a pool and all its connections share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use r2d2::ManageConnection;
+
+use crate::bag::Bag;
+use crate::clock::NEVER;
+use crate::config::Config;
+use crate::live::Live;
+
+/// The ways through it are in `checkout.rs`, `checkin.rs` and `ageing.rs`.
+pub(crate) struct Shared<M: ManageConnection> {
+    pub(crate) bag: Bag<Live<M>>,
+    pub(crate) manager: M,
+    pub(crate) config: Config<M>,
+    /// Tells this pool's hints from another's in the thread-local table.
+    pub(crate) id: usize,
+    /// The tick at which reaping is next due; whoever moves it forward does the reaping.
+    pub(crate) reap_at: AtomicU64,
+}
+
+impl<M: ManageConnection> Shared<M> {
+    pub(crate) fn new(manager: M, config: Config<M>) -> Self {
+        static POOLS: AtomicUsize = AtomicUsize::new(0);
+        let shared = Shared {
+            bag: Bag::new(config.max_size as usize),
+            manager,
+            id: POOLS.fetch_add(1, Ordering::Relaxed),
+            reap_at: AtomicU64::new(NEVER),
+            config,
+        };
+        let first = shared.next_reaping(shared.config.clock.now());
+        shared.reap_at.store(first, Ordering::Relaxed);
+        shared
+    }
+
+    /// Refuses all callers and closes what is idle; what is lent closes when it comes back.
+    pub(crate) fn close(&self) {
+        drop(self.bag.close());
+    }
+}

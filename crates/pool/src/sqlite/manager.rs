@@ -1,0 +1,177 @@
+//! The manager: where a database is and how its connections are set up.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::ManageConnection;
+use rusqlite::Connection;
+
+use super::gate;
+use super::opener::{Access, Place};
+use crate::builder::Builder;
+use crate::gate::Returned;
+
+/// Opens connections to one SQLite database, all set up alike. Clones share the database.
+#[derive(Clone)]
+pub struct SqliteManager {
+    pub(super) place: Place,
+    pub(super) access: Access,
+    pub(super) busy_timeout: Duration,
+    pub(super) statement_cache: usize,
+    pub(super) foreign_keys: bool,
+    pub(super) durable: bool,
+    pub(super) cache_size_kib: u32,
+    pub(super) mmap_size_bytes: u64,
+    pub(super) init: Option<Init>,
+}
+
+pub(super) type Init = Arc<dyn Fn(&mut Connection) -> rusqlite::Result<()> + Send + Sync>;
+
+impl SqliteManager {
+    /// Manages the database in a file, which is created when it is missing (its directory is not).
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::new(Place::File(path.into()))
+    }
+
+    /// Manages a new database in memory, shared by all connections of this manager and its clones
+    /// and gone with the last of them. It has no WAL: a reader and the writer wait for each other.
+    pub fn memory() -> Self {
+        Self::new(Place::new_memory())
+    }
+
+    fn new(place: Place) -> Self {
+        SqliteManager {
+            place,
+            access: Access::ReadWrite,
+            busy_timeout: Duration::from_secs(5),
+            statement_cache: 64,
+            foreign_keys: true,
+            durable: false,
+            cache_size_kib: 8 * 1024,
+            mmap_size_bytes: 0,
+            init: None,
+        }
+    }
+
+    /// Opens the file for reading only: it must exist. Default: reading and writing.
+    ///
+    /// In a directory that can't be written either, a database with a WAL can be read only while
+    /// its `-shm` and `-wal` files are there; otherwise opening fails, with the path in the error.
+    pub fn read_only(mut self) -> Self {
+        self.access = Access::ReadOnly;
+        self
+    }
+
+    /// Opens the file for reading and writing, so that it is created and recovered as need be, but
+    /// lets no statement change it. Default: statements may.
+    pub fn query_only(mut self) -> Self {
+        self.access = Access::QueryOnly;
+        self
+    }
+
+    /// Sets how long a statement waits for another connection's lock. Default 5 s; zero fails at
+    /// once; at most `i32::MAX` milliseconds.
+    ///
+    /// # Panics
+    /// Above that.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        assert!(timeout.as_millis() <= i32::MAX as u128, "busy_timeout must fit in 31 bits of ms");
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Sets how many prepared statements a connection keeps for `prepare_cached`. Default 64; zero
+    /// keeps none.
+    pub fn statement_cache(mut self, statements: usize) -> Self {
+        self.statement_cache = statements;
+        self
+    }
+
+    /// Sets whether foreign keys are enforced. Default true.
+    pub fn foreign_keys(mut self, enforced: bool) -> Self {
+        self.foreign_keys = enforced;
+        self
+    }
+
+    /// Sets whether each commit is on the disk when it returns (`synchronous=FULL`). Default false
+    /// (`NORMAL`): a power cut may lose the last commits, but never corrupts the database.
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// Sets the bound on the page cache of one connection, in KiB. Default 8,192; at most
+    /// `i32::MAX`.
+    ///
+    /// # Panics
+    /// When it is 0 or above that.
+    pub fn cache_size_kib(mut self, kib: u32) -> Self {
+        assert!((1..=i32::MAX as u32).contains(&kib), "cache_size_kib must be positive and an i32");
+        self.cache_size_kib = kib;
+        self
+    }
+
+    /// Sets how much of the file is read through a memory map, in bytes. Default 0, none, since an
+    /// I/O error in a map is a signal and not an error; SQLite's own bound is 2 GiB.
+    pub fn mmap_size_bytes(mut self, bytes: u64) -> Self {
+        self.mmap_size_bytes = bytes.min(i64::MAX as u64);
+        self
+    }
+
+    /// Sets what is done to each connection once it is set up: functions, a schema, more pragmas.
+    /// Default nothing. It runs before a query-only connection becomes one.
+    pub fn with_init(
+        mut self,
+        init: impl Fn(&mut Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.init = Some(Arc::new(init));
+        self
+    }
+
+    /// The same database for readers; one that is read-only already stays so.
+    pub(super) fn for_readers(self) -> Self {
+        if self.access == Access::ReadOnly { self } else { self.query_only() }
+    }
+
+    /// Starts a pool that reports, through its error handler, what its return gate finds, and keeps
+    /// its connections however old: a local file has no reason to be opened again.
+    pub fn pool() -> Builder<SqliteManager> {
+        Builder::new().max_lifetime(None).idle_timeout(None).return_gate(gate::inspect)
+    }
+}
+
+impl ManageConnection for SqliteManager {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        self.open().map_err(|error| self.place.name_in(error))
+    }
+
+    /// Reads the file's header; a database that is only busy is valid.
+    fn is_valid(&self, conn: &mut Connection) -> rusqlite::Result<()> {
+        let read = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |_| Ok(()));
+        match read {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Rolls back what was left open, too: the gate of any pool, even one that knows no gates.
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        matches!(gate::inspect(conn), Returned::Refused(_))
+    }
+}
+
+impl fmt::Debug for SqliteManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteManager")
+            .field("place", &self.place)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
