@@ -76,11 +76,11 @@ impl Error {
     }
 
     pub(crate) fn unsupported(what: impl fmt::Display) -> Error {
-        Error::new(Kind::Unsupported, format!("unsupported picture: {what}"))
+        Error::new(Kind::Unsupported, sentence("unsupported picture", what))
     }
 
     pub(crate) fn damaged(what: impl fmt::Display) -> Error {
-        Error::new(Kind::Damaged, format!("damaged picture: {what}"))
+        Error::new(Kind::Damaged, sentence("damaged picture", what))
     }
 
     pub(crate) fn too_many_pixels(width: u32, height: u32, max: u64) -> Error {
@@ -95,6 +95,10 @@ impl Error {
              more than the whole memory budget of {budget} bytes"
         );
         Error::new(Kind::TooLarge, message)
+    }
+
+    pub(crate) fn over_limits(what: impl fmt::Display) -> Error {
+        Error::new(Kind::TooLarge, sentence("picture too large for its decoder", what))
     }
 
     pub(crate) fn no_room(needed: u64, budget: u64, waited: Duration) -> Error {
@@ -132,6 +136,13 @@ impl Error {
         };
         Error { kind: Kind::Io, message: message.into(), source: Some(Arc::new(cause)) }
     }
+}
+
+/// Decoders end their messages with a full stop or not; here none does.
+fn sentence(beginning: &str, what: impl fmt::Display) -> String {
+    let mut message = format!("{beginning}: {what}");
+    message.truncate(message.trim_end_matches(['.', ' ']).len());
+    message
 }
 
 impl fmt::Display for Error {

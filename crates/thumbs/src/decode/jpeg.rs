@@ -54,7 +54,7 @@ pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
 }
 
 pub(crate) fn decode(mut input: Input, frame: &Frame, divisor: u32) -> Result<Raster, Error> {
-    input.get_mut().end_jpeg_at_eof();
+    input.end_jpeg_at_eof();
     let mut decoder = Decoder::new(input);
     let scaled = |n: u16| n.div_ceil(divisor as u16);
     decoder.scale(scaled(frame.width), scaled(frame.height)).map_err(failure)?;

@@ -67,13 +67,13 @@ pub(crate) fn decode(
     };
     let (input, verdict) = watched(source.origin()?, allowed, buffer_bytes);
     let decoded = contained(|| match &header.coding {
-        Coding::Jpeg(frame) => jpeg::decode(input, frame, plan.divisor),
+        Coding::Jpeg(frame) => {
+            let raster = jpeg::decode(input, frame, plan.divisor)?;
+            Ok(Raster { partial: verdict.ran_out(), ..raster })
+        }
         Coding::Other { .. } => other::decode(input, header, plan.needed_bytes),
     });
-    match decoded {
-        Ok(raster) => Ok(Raster { partial: raster.partial || verdict.ran_out(), ..raster }),
-        Err(e) => Err(verdict.error(allowed, source.path()).unwrap_or(e)),
-    }
+    decoded.map_err(|e| verdict.error(allowed, source.path()).unwrap_or(e))
 }
 
 /// Runs a decoder; should it panic, that is the picture's fault.

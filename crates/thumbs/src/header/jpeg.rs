@@ -1,6 +1,6 @@
 //! A walk over the segments of a JPEG up to its first scan.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek};
 
 use super::{Coding, Header};
 use crate::exif::{self, Told};

@@ -43,7 +43,7 @@ pub(crate) fn open(
 pub(crate) fn failure(error: ImageError) -> Error {
     match error {
         ImageError::Unsupported(e) => Error::unsupported(e),
-        // Limits are computed from the header before: a decoder that wants more does not keep to it.
+        ImageError::Limits(e) => Error::over_limits(e),
         other => Error::damaged(other),
     }
 }

@@ -1,0 +1,99 @@
+//! A source that is missing, half written or being written is not mistaken for a finished picture.
+
+mod pictures;
+
+use std::error::Error as _;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use larder_thumbs::{Source, Thumbnailer, probe};
+use pictures::{Extras, Pixels, decode, jpeg, jpeg_with, scene};
+
+fn io_kind(error: &larder_thumbs::Error) -> Option<io::ErrorKind> {
+    error.source()?.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
+#[test]
+fn a_missing_file_says_so_with_its_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gone.jpg");
+    let thumbnailer = Thumbnailer::builder().build();
+    for error in [
+        thumbnailer.make(&Source::path(&path), 100).unwrap_err(),
+        probe(&Source::path(&path)).unwrap_err(),
+    ] {
+        assert!(error.is_io() && error.to_string().contains("gone.jpg"), "{error}");
+        assert_eq!(io_kind(&error), Some(io::ErrorKind::NotFound));
+    }
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(probe(&Source::path(dir.path())).unwrap_err().is_io());
+}
+
+/// Somebody writes to the file without pause: no reading of it can be trusted.
+#[test]
+fn a_picture_changed_at_each_reading_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("changing.jpg");
+    std::fs::write(&path, jpeg(&scene(2000, 1500))).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    let (touched, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for tick in 1.. {
+                file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(tick)).unwrap();
+                touched.store(true, Ordering::Release);
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+        });
+        while !touched.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        let result = Thumbnailer::builder().build().make(&Source::path(&path), 100);
+        done.store(true, Ordering::Release);
+        result.unwrap_err()
+    });
+    assert!(error.is_changed(), "{error}");
+    assert!(Thumbnailer::builder().build().make(&Source::path(&path), 100).is_ok());
+}
+
+/// As every viewer does, what is there is shown; unlike there, it is said.
+#[test]
+fn a_truncated_jpeg_is_partial() {
+    for progressive in [false, true] {
+        let extras = Extras { progressive, ..Extras::default() };
+        let picture = Pixels::from_fn(800, 600, |x, y| [(x / 4) as u8, (y / 4) as u8, 90]);
+        let whole = jpeg_with(&picture, extras);
+        let thumbnailer = Thumbnailer::builder().build();
+
+        let complete = thumbnailer.make(&Source::bytes(whole.clone()), 200).unwrap();
+        assert!(!complete.partial);
+
+        let half = thumbnailer.make(&Source::bytes(&whole[..whole.len() * 6 / 10]), 200).unwrap();
+        assert!(half.partial);
+        assert_eq!((half.width, half.height), (200, 150));
+        if !progressive {
+            let (half, complete) = (decode(&half.jpeg), decode(&complete.jpeg));
+            let top = |pixels: &Pixels| pixels.rgb[..200 * 3 * 40].to_vec();
+            let difference =
+                top(&half).iter().zip(top(&complete)).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(difference <= Some(12), "the part that is there differs by {difference:?}");
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_that_ends_before_its_pixels_is_damaged() {
+    let whole = jpeg(&scene(800, 600));
+    let scan = whole.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+    let error =
+        Thumbnailer::builder().build().make(&Source::bytes(&whole[..scan]), 100).unwrap_err();
+    assert!(error.is_damaged(), "{error}");
+}
