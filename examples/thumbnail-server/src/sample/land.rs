@@ -180,20 +180,21 @@ pub fn peaks(canvas: &mut Canvas, seed: u32, look: &Look) {
     let sky = heaven(canvas, noise, &look.light, look.clouds.as_ref());
     let camera =
         Camera { eye: 2.3, horizon: look.light.horizon, focal: 1.35, near: 2.5, far: 60.0 };
-    let height = |x: f32, z: f32| {
+    let massif = |x: f32, z: f32, octaves: u32| {
         let w = noise.other(1).at(x * 0.2, z * 0.2) * 0.5;
-        let r = noise.crests(x * 0.13 + w, z * 0.13 - w, 8);
-        r * (0.8 + 3.4 * smooth(4.0, 17.0, z)) - 0.3
+        let r = noise.crests(x * 0.13 + w, z * 0.13 - w, octaves);
+        r * (0.7 + 4.6 * smooth(4.0, 17.0, z)) - 0.3
     };
+    let height = |x: f32, z: f32| massif(x, z, 8);
     let sun = direction(look.from.0, look.from.1, look.from.2);
     let (snow, rock) = (Gradient::even(look.ground), Gradient::even(look.rock));
     let aspect = canvas.aspect();
     march(canvas, &camera, height, |p| {
-        let open = sunlight(p, sun, 7.0, height);
+        let open = sunlight(p, sun, 7.0, |x, z| massif(x, z, 4));
         let light = facing(p, sun).max(0.0) * open;
         let tone = 0.08 + 0.22 * p.normal[1] + 0.8 * light;
         let break_up = noise.other(6).fbm(p.x * 2.5, p.z * 2.5, 4) * 0.16;
-        let cover = smooth(0.42, 0.62, p.normal[1] + break_up + 0.05 * p.y);
+        let cover = smooth(0.52, 0.70, p.normal[1] + break_up);
         let colour = mix(rock.at(tone), snow.at(tone), cover);
         // Air lies thickest in the valleys.
         let low = (-(p.y + 0.3).max(0.0) * 1.1).exp();
@@ -225,23 +226,23 @@ pub fn mesas(canvas: &mut Canvas, seed: u32) {
     let noise = Noise(seed);
     let sky = heaven(canvas, noise, &light, Some(&clouds));
     let camera = Camera { eye: 1.0, horizon: 0.52, focal: 1.5, near: 1.6, far: 80.0 };
-    let height = |x: f32, z: f32| {
+    let tables = |x: f32, z: f32| {
         let w = noise.other(1).fbm(x * 0.35, z * 0.35, 4) * 0.22;
-        let n = noise.at(x * 0.13 + w, z * 0.11 + w) + 0.25 * w;
+        let n = noise.at(x * 0.16 + w, z * 0.12 + w) + 0.25 * w;
         let talus = smooth(0.14, 0.40, n) * 0.55;
         let cliff = smooth(0.38, 0.44, n) * 1.15 + smooth(0.55, 0.6, n) * 0.5;
-        let rough = noise.other(2).fbm(x * 1.2, z * 1.2, 5) * 0.06;
-        (talus + cliff) * smooth(5.0, 12.0, z) + rough
+        (talus + cliff) * smooth(5.0, 12.0, z)
     };
+    let height = |x: f32, z: f32| tables(x, z) + noise.other(2).fbm(x * 1.2, z * 1.2, 5) * 0.05;
     let sun = direction(-0.8, 0.34, -0.3);
     let strata = Gradient::even(&[0xb4643c, 0x9c4a2d, 0xc9764a, 0x8a3d2a, 0xd58d5e, 0xa65234]);
     let (shade, lit, aspect) = (hex(0x5a4a78), hex(0xffe2b8), canvas.aspect());
     march(canvas, &camera, height, |p| {
-        let band = p.y * 1.6 + noise.other(4).at(p.x * 0.3, p.z * 0.3) * 0.1;
+        let band = p.y * 0.9 + noise.other(4).at(p.x * 0.3, p.z * 0.3) * 0.1;
         let scrub = smooth(0.15, 0.5, noise.other(5).fbm(p.x * 3.0, p.z * 3.0, 4));
         let flat = smooth(0.8, 0.97, p.normal[1]);
         let bush = mix(strata.cycle(band), hex(0x6f6a3c), scrub * flat * 0.8);
-        let open = sunlight(p, sun, 7.0, height);
+        let open = sunlight(p, sun, 7.0, tables);
         let light = facing(p, sun).max(0.0) * open;
         let colour = bush * (shade * (0.35 + 0.3 * p.normal[1]) + lit * (1.5 * light));
         through_air(&sky, aspect, &camera, p, colour, 0.17)
@@ -273,15 +274,11 @@ pub fn cloud_sea(canvas: &mut Canvas, seed: u32) {
     let sky = heaven(canvas, noise, &light, Some(&streaks));
     let camera = Camera { eye: 2.0, horizon: 0.44, focal: 1.2, near: 1.3, far: 90.0 };
     let cloud = |x: f32, z: f32| {
-        let w = noise.other(1).at(x * 0.2, z * 0.2) * 0.6;
-        let mut sum = 0.0;
-        let (mut px, mut pz, mut a) = (x * 0.3 + w, z * 0.42 - w, 0.62);
-        for octave in 0..5 {
-            // |n| is a crease between two round heaps.
-            sum += a * noise.other(10 + octave).at(px, pz).abs();
-            (px, pz, a) = (1.6 * px + 1.2 * pz, 1.6 * pz - 1.2 * px, a * 0.42);
-        }
-        sum + 0.3 * noise.other(2).at(x * 0.07, z * 0.09)
+        let w = noise.other(1).at(x * 0.15, z * 0.15) * 0.8;
+        // |n| is a crease between two round heaps.
+        let heaps = noise.other(10).at(x * 0.34 + w, z * 0.42 - w).abs() * 0.55;
+        let puffs = noise.other(11).at(x * 1.1 - w, z * 1.3 + w).abs() * 0.16;
+        heaps + puffs + 0.22 * noise.other(2).fbm(x * 0.16, z * 0.2, 4)
     };
     let peak = |x: f32, z: f32| {
         let r = noise.other(3).crests(x * 0.11 + 0.3, z * 0.11, 7);

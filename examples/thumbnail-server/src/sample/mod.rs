@@ -22,8 +22,22 @@ mod noise;
 mod sky;
 mod terrain;
 
+mod balloons;
+mod city;
+mod coral;
+mod fields;
+mod flowers;
+mod forest;
+mod fractal;
+mod glass;
 mod land;
+mod lights;
+mod night;
+mod ornament;
+mod paint;
+mod paper;
 mod ridges;
 mod sea;
+mod space;
 
 pub use gallery::{COUNT, make};

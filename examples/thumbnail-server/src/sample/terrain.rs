@@ -61,35 +61,52 @@ fn walk(
     let rows = column.len() as f32;
     let mut z = camera.near;
     let mut top = rows;
-    // The place and height of the step before, while it could be seen.
+    // The place and height of the step before, while it could be seen; its colour, and how many
+    // rows have been drawn in it since it was worked out.
     let mut last: Option<(f32, f32)> = None;
+    let (mut low, mut stale) = (Rgb::default(), f32::MAX);
+    let (mut step, mut fine) = (0.0, 0);
     while z < camera.far && top > 0.0 {
         let y = height(slope * z, z);
         let row = (camera.horizon + camera.focal * (camera.eye - y) / z) * rows;
         if row < top {
             let (from_z, from_y) = last.unwrap_or((z, y));
+            let span = top.min(rows) - row.max(0.0);
+            stale = if last.is_none() { f32::MAX } else { stale + span };
             // A cliff is climbed in one step but needs a colour for each few of its rows.
-            let parts = ((top.min(rows) - row.max(0.0)) / 1.6).clamp(1.0, 200.0) as usize;
-            let colour = |part: usize| {
-                let t = part as f32 / parts as f32;
-                let (y, z) = (from_y + (y - from_y) * t, from_z + (z - from_z) * t);
-                shade(&point(slope * z, y, z, height))
-            };
-            let mut low = colour(if parts == 1 { 1 } else { 0 });
+            let parts = (span / 1.6).clamp(1.0, 200.0) as usize;
             for part in 1..=parts {
-                let high = colour(part);
+                let t = part as f32 / parts as f32;
                 let edge = |part: usize| top + (row - top) * part as f32 / parts as f32;
+                let mut high = low;
+                if stale >= 0.7 {
+                    let (y, z) = (from_y + (y - from_y) * t, from_z + (z - from_z) * t);
+                    high = shade(&point(slope * z, y, z, height));
+                    low = if stale == f32::MAX { high } else { low };
+                    stale = 0.0;
+                }
                 fill(column, edge(part).max(0.0), edge(part - 1), high, low);
                 low = high;
+                if parts > 1 {
+                    stale = 1.0;
+                }
             }
             top = row;
             last = Some((z, y));
+        } else if let Some((from_z, _)) = last.filter(|_| fine == 0) {
+            // The crest lies between the two steps: go back for its exact height.
+            (fine, step, z) = (8, (z - from_z) / 9.0, from_z);
         } else {
             last = None;
         }
-        // About a row a step on flat ground, and never so far that a crest is jumped over.
-        let flat = z * z / (camera.focal * camera.eye.abs().max(0.2) * rows);
-        z += flat.min(0.006 * z).max(0.0004 * z);
+        if fine > 0 {
+            fine -= 1;
+        } else {
+            // About a row a step on flat ground, and never so far that a hill is jumped over.
+            let flat = z * z / (camera.focal * camera.eye.abs().max(0.2) * rows);
+            step = flat.min(0.006 * z).max(0.0006 * z);
+        }
+        z += step;
     }
 }
 
@@ -116,11 +133,11 @@ fn fill(column: &mut [(Rgb, f32)], from: f32, to: f32, a: Rgb, b: Rgb) {
 /// How much of the sun in direction `sun` reaches a point: 0 in full shadow, 1 in full light.
 pub fn sunlight(p: &Point, sun: [f32; 3], reach: f32, height: impl Fn(f32, f32) -> f32) -> f32 {
     let mut open: f32 = 1.0;
-    let mut t = reach * 0.02;
+    let mut t = reach * 0.025;
     while t < reach {
         let (x, y, z) = (p.x + sun[0] * t, p.y + sun[1] * t, p.z + sun[2] * t);
         open = open.min(0.5 + 9.0 * (y - height(x, z)) / t);
-        t *= 1.35;
+        t *= 1.6;
     }
     open.clamp(0.0, 1.0)
 }
