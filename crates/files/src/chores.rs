@@ -119,7 +119,7 @@ impl Drop for Chorehand {
 
 fn run(store: &Store) {
     if let Err(e) = Draft::sweep(&store.tree) {
-        store.faults.note("list", &store.tree.drafts(), e);
+        note_listing(store, &store.tree.drafts(), e);
     }
     loop {
         if !count(store) {

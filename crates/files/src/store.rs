@@ -100,7 +100,10 @@ impl Store {
                 let len = entry.len() + (key.bytes().len() + FOOTER) as u64;
                 let account = Account { used: entry.used(), cost: cost_of(len) };
                 self.index.lock().enter(name, account);
-                self.admit(name, &entry, epoch);
+                if !self.admit(name, &entry, epoch) {
+                    // Unlinked, perhaps, after we opened it and before we entered it.
+                    self.strike_if_gone(&name);
+                }
                 self.note_use(&entry);
                 return Some(entry);
             }
@@ -129,10 +132,20 @@ impl Store {
     }
 
     /// Puts an entry of the tree into the table; `epoch` is from before it was opened or renamed.
-    pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) {
+    /// False when a file of the stripe has left the tree since, so that this may be it.
+    pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) -> bool {
         self.hot.insert(name, entry.clone());
-        if self.epoch(&name) != epoch {
+        let unchanged = self.epoch(&name) == epoch;
+        if !unchanged {
             self.hot.invalidate(&name);
+        }
+        unchanged
+    }
+
+    fn strike_if_gone(&self, name: &Name) {
+        let looked = fs::symlink_metadata(self.tree.path(name));
+        if looked.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            self.index.lock().remove(name);
         }
     }
 
@@ -178,38 +191,46 @@ impl Store {
 
     /// Promises room for a file of this cost, evicting what was not used for longest.
     pub(crate) fn reserve(&self, cost: u64) -> bool {
-        self.evict_until(EVICTED_AT_ONCE, |index| index.reserve(cost))
+        // What would not fit an empty cache is not worth emptying it.
+        cost <= self.limits.max_bytes
+            && self.evict_until(EVICTED_AT_ONCE, |index| index.reserve(cost))
     }
 
     /// Evicts files until the accounts are within their bounds.
     pub(crate) fn work_off(&self) -> bool {
-        self.evict_until(usize::MAX - 1, |index| !index.is_over())
+        self.evict_until(usize::MAX, |index| !index.is_over())
     }
 
-    /// Evicts files whatever the bounds say, when the disk itself is full.
+    /// Evicts this many bytes whatever the bounds say, when the disk itself is full; none if there
+    /// are not as many, since nothing would come of it.
     pub(crate) fn evict_bytes(&self, bytes: u64) -> bool {
-        let mut wanted = Some(self.index.lock().bytes().saturating_sub(bytes));
-        self.evict_until(EVICTED_AT_ONCE, |index| match wanted {
-            Some(target) if index.bytes() > target => false,
-            _ => wanted.take().is_some(),
-        })
+        let Some(target) = self.index.lock().bytes().checked_sub(bytes) else { return false };
+        self.evict_until(EVICTED_AT_ONCE, |index| index.bytes() <= target)
     }
 
     fn evict_until(&self, at_most: usize, mut is_met: impl FnMut(&mut Index) -> bool) -> bool {
-        for _ in 0..=at_most {
+        let mut evicted = 0;
+        let met = loop {
             let oldest = {
                 let mut index = self.index.lock();
                 if is_met(&mut index) {
-                    return true;
+                    break true;
+                }
+                if evicted == at_most {
+                    break false;
                 }
                 index.take_oldest()
             };
-            let Some((name, account)) = oldest else { return false };
-            if !self.evict(name, account) {
-                return false;
+            match oldest {
+                Some((name, account)) if self.evict(name, account) => evicted += 1,
+                _ => break false,
             }
+        };
+        if evicted > 0 {
+            // Now, and not when the table next tidies up: an open file keeps its room.
+            self.hot.run_pending_tasks();
         }
-        false
+        met
     }
 
     /// Evicts a file already out of the accounts, unless it was hit since they were written.

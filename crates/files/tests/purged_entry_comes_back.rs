@@ -1,0 +1,118 @@
+//! What was removed or purged is gone: from memory, from disk, after a restart, and when a maker
+//! that began before comes late.
+
+use std::sync::mpsc;
+
+use larder_files::{Begin, FileCache, Key, Lease, Limits};
+use tempfile::TempDir;
+
+fn cache() -> (TempDir, FileCache) {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+    (dir, cache)
+}
+
+fn put(cache: &FileCache, key: &Key) {
+    cache.get_or_make(key, |out| out.write_all(b"body")).unwrap();
+}
+
+fn lead(cache: &FileCache, key: &Key) -> Lease {
+    match cache.begin(key) {
+        Begin::Make(lease) => lease,
+        other => panic!("expected to lead, found {other:?}"),
+    }
+}
+
+#[test]
+fn a_purge_takes_all_of_one_source_and_nothing_else() {
+    let (dir, cache) = cache();
+    let of = |source: &str, n: u32| Key::new(source, n.to_string(), "p");
+    for n in 0..10 {
+        put(&cache, &of("a", n));
+        put(&cache, &of("b", n));
+    }
+    assert_eq!(cache.purge_source("a"), 10);
+    assert!((0..10).all(|n| cache.get(&of("a", n)).is_none()));
+    assert!((0..10).all(|n| cache.get(&of("b", n)).is_some()));
+    assert_eq!(cache.stats().files, 10);
+    drop(cache);
+    let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+    assert!((0..10).all(|n| cache.get(&of("a", n)).is_none()));
+    assert_eq!((cache.purge_source("a"), cache.purge_source("never seen")), (0, 0));
+    assert_eq!(cache.stats().faults, 0);
+}
+
+#[test]
+fn a_late_maker_answers_its_waiters_and_stores_nothing() {
+    type Purge = fn(&FileCache, &Key);
+    let purges: [Purge; 3] = [
+        |cache, _| assert_eq!(cache.purge_source("photo"), 0),
+        |cache, key| assert!(!cache.remove(key)),
+        |cache, _| assert_eq!(cache.clear(), 0),
+    ];
+    for purge in purges {
+        let (dir, cache) = cache();
+        let key = Key::new("photo", "1", "p");
+        let early = lead(&cache, &key);
+        let Begin::Busy(flight) = cache.begin(&key) else { panic!("not busy") };
+        let (tell, told) = mpsc::channel();
+        flight.on_ready(move |outcome| tell.send(outcome.unwrap().read().unwrap()).unwrap());
+
+        purge(&cache, &key);
+        let late = lead(&cache, &key);
+        assert_eq!(early.publish(b"from before").read().unwrap(), "from before");
+        assert_eq!(told.try_recv().unwrap(), "from before");
+        assert!(cache.get(&key).is_none(), "stored what began before the purge");
+        late.publish(b"from after");
+        assert_eq!(cache.get(&key).unwrap().read().unwrap(), "from after");
+        drop(cache);
+        let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+        assert_eq!(cache.get(&key).unwrap().read().unwrap(), "from after");
+    }
+}
+
+#[test]
+fn a_late_streamed_body_is_whole_in_memory() {
+    let (_dir, cache) = cache();
+    let key = Key::new("photo", "1", "p");
+    let body: Vec<u8> = (0..900_000u32).map(|n| (n / 3) as u8).collect();
+    let entry = lead(&cache, &key).write(|out| {
+        out.write_all(&body[..800_000])?;
+        cache.remove(&key);
+        out.write_all(&body[800_000..])
+    });
+    let entry = entry.unwrap();
+    assert!(entry.file().is_none());
+    assert_eq!(entry.read().unwrap(), body);
+    assert!(cache.get(&key).is_none());
+}
+
+#[test]
+fn a_purge_under_fire_leaves_nothing_of_before() {
+    let (_dir, cache) = cache();
+    let key = Key::new("photo", "1", "p");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..500).for_each(|_| put(&cache, &key)));
+        }
+        for _ in 0..500 {
+            cache.purge_source("photo");
+        }
+    });
+    cache.purge_source("photo");
+    assert!(cache.get(&key).is_none());
+    assert_eq!((cache.stats().files, cache.stats().faults), (0, 0), "{:?}", cache.stats());
+}
+
+#[test]
+fn clear_takes_everything() {
+    let (dir, cache) = cache();
+    for n in 0..50 {
+        put(&cache, &Key::new(format!("{n}"), "1", "p"));
+    }
+    assert_eq!(cache.clear(), 50);
+    assert_eq!((cache.stats().files, cache.stats().bytes), (0, 0));
+    assert!((0..50).all(|n| cache.get(&Key::new(format!("{n}"), "1", "p")).is_none()));
+    assert!(dir.path().join("larder-files").exists(), "the claim stays");
+    put(&cache, &Key::new("0", "1", "p"));
+}

@@ -1,0 +1,145 @@
+//! The lease holds between processes: each entry is made once, waiters elsewhere wake when it is
+//! published or when its maker dies, and a maker that hangs can be passed by.
+
+mod child;
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use larder_files::{Begin, FileCache, Key, Lease, Limits};
+
+const KEYS: usize = 150;
+
+fn key(n: usize) -> Key {
+    Key::new(format!("source {n}"), "1", "p")
+}
+
+fn lead(cache: &FileCache, key: &Key) -> Lease {
+    match cache.begin(key) {
+        Begin::Make(lease) => lease,
+        other => panic!("expected to lead, found {other:?}"),
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+#[test]
+#[ignore = "a child of the next test"]
+fn child_that_makes_all() {
+    let Some(dir) = child::dir() else { return };
+    let cache = FileCache::open(dir.join("cache"), Limits::new()).unwrap();
+    let mut log = OpenOptions::new().append(true).open(dir.join("log")).unwrap();
+    for n in 0..KEYS {
+        let made = cache.get_or_make(&key(n), |out| {
+            log.write_all(format!("{n}\n").as_bytes())?;
+            out.write_all(&vec![n as u8; n * 1000])
+        });
+        assert_eq!(made.unwrap().read().unwrap(), vec![n as u8; n * 1000]);
+    }
+    assert_eq!((cache.stats().torn, cache.stats().faults), (0, 0));
+}
+
+#[test]
+fn four_processes_make_each_entry_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("log"), "").unwrap();
+    let start = || child::command("child_that_makes_all", dir.path()).stdout(Stdio::null()).spawn();
+    let children: Vec<_> = (0..4).map(|_| start().unwrap()).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log = fs::read_to_string(dir.path().join("log")).unwrap();
+    let mut made: Vec<usize> = log.lines().map(|line| line.parse().unwrap()).collect();
+    made.sort_unstable();
+    assert_eq!(made, Vec::from_iter(0..KEYS));
+}
+
+/// Two caches on one directory are as strange to one another as two processes are.
+#[test]
+fn a_waiter_elsewhere_wakes_with_the_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let there = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let lease = lead(&here, &key(1));
+    let Begin::Busy(flight) = there.begin(&key(1)) else { panic!("led beside another") };
+    let Begin::Busy(parked) = there.begin(&key(1)) else { panic!("led beside another") };
+    let (tell, told) = mpsc::channel();
+    parked.on_ready(move |outcome| tell.send(outcome.unwrap().read().unwrap()).unwrap());
+    lease.publish(b"made here");
+    assert_eq!(flight.wait(soon()).unwrap().read().unwrap(), "made here");
+    assert_eq!(told.recv_timeout(Duration::from_secs(30)).unwrap(), "made here");
+    assert!(there.get_hot(&key(1)).is_some());
+}
+
+#[test]
+fn a_failure_elsewhere_makes_the_waiter_lead() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let there = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let lease = lead(&here, &key(1));
+    let waiter = thread::spawn({
+        let there = there.clone();
+        move || there.get_or_make(&key(1), |out| out.write_all(b"made there"))
+    });
+    while there.stats().coalesced == 0 {
+        thread::yield_now();
+    }
+    drop(lease);
+    assert_eq!(waiter.join().unwrap().unwrap().read().unwrap(), "made there");
+    assert_eq!(here.get(&key(1)).unwrap().read().unwrap(), "made there");
+}
+
+#[test]
+#[ignore = "the child of the next test"]
+fn child_that_dies_leading() {
+    let Some(dir) = child::dir() else { return };
+    let cache = FileCache::open(dir, Limits::new()).unwrap();
+    let _lease = lead(&cache, &key(1));
+    println!("\nleading");
+    thread::park();
+}
+
+#[test]
+fn the_death_of_a_maker_wakes_the_waiter() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut maker = child::command("child_that_dies_leading", dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(maker.stdout.take().unwrap()).lines();
+    lines.map(Result::unwrap).find(|line| line.ends_with("leading")).unwrap();
+    let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let waiter = thread::spawn({
+        let cache = cache.clone();
+        move || cache.get_or_make(&key(1), |out| out.write_all(b"made after all"))
+    });
+    while cache.stats().coalesced == 0 {
+        thread::yield_now();
+    }
+    maker.kill().unwrap();
+    maker.wait().unwrap();
+    let entry = waiter.join().unwrap().unwrap();
+    assert!(entry.file().is_some());
+    assert_eq!(entry.read().unwrap(), "made after all");
+}
+
+#[test]
+fn a_maker_elsewhere_that_hangs_is_passed_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let limits = Limits::new().wait(Duration::from_millis(30));
+    let there = FileCache::open(dir.path(), limits).unwrap();
+    let lease = lead(&here, &key(1));
+    let timed_out = there.get_or_make(&key(1), |out| out.write_all(b"body")).unwrap_err();
+    assert!(timed_out.is_timeout(), "{timed_out}");
+    let uncached = there.get_or_make(&key(1), |out| out.write_all(b"body")).unwrap();
+    assert!(uncached.file().is_none() && uncached.read().unwrap() == "body");
+    lease.publish(b"body");
+    assert_eq!(there.get(&key(1)).unwrap().etag(), uncached.etag());
+}
