@@ -1,1 +1,81 @@
-//! Blocking handlers on workers, nginx-class delivery on I/O threads: an HTTP/1.1 server
+//! Blocking handlers on workers, nginx-class delivery on I/O threads: an HTTP/1.1 server.
+//!
+//! A handler is plain Rust that may block: it asks a database, opens a file, and returns a
+//! [`Reply`]. The reply borrows nothing, so before its first byte leaves, whatever the handler
+//! held is released, and its worker is free. Accepting, reading, parsing, parking idle connections
+//! and delivering happen on I/O threads that never block: ten thousand idle connections or a
+//! thousand slow readers hold no worker.
+//!
+//! ```no_run
+//! use larder_serve::{Reply, Request, Router, Server};
+//!
+//! let router = Router::new()
+//!     .get("/", |_: Request| Reply::html("<h1>larder</h1>").etag("v1").hot())
+//!     .get("/hello/{name}", |request: Request| {
+//!         Reply::text(format!("hello, {}\n", request.param("name").unwrap_or("you")))
+//!     });
+//! let server = Server::builder().workers(8).bind("127.0.0.1:8080")?.start(router)?;
+//! server.stop_on_signals()?;
+//! server.join();
+//! # Ok::<(), larder_serve::Error>(())
+//! ```
+//!
+//! # The way of a request
+//!
+//! ```text
+//! I/O thread: read -> head (strict grammar) -> hot? -- yes --> writev            no worker, no lock
+//!                                               | no
+//!                                   body -> bounded queue -- full --> 503, Retry-After: 1
+//!                                               |
+//! worker:                            handler -> Reply: bytes | file | later
+//!                                               |
+//! I/O thread:             mailbox -> writev or sendfile, in turns -> after the last byte: next
+//! ```
+//!
+//! # Map
+//!
+//! `head` and `body` are the grammar; `conditional`, `range` and `render` turn one reply into what
+//! a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers;
+//! `io` is the event loop, one connection a state machine in `io::conn`; `stop` and `stats` are
+//! what their names say; `os` holds what differs between systems.
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod builder;
+mod conditional;
+mod date;
+mod error;
+mod exchange;
+mod handler;
+mod head;
+mod hot;
+mod io;
+mod later;
+mod listen;
+mod os;
+mod prefetch;
+mod queue;
+mod range;
+mod render;
+mod reply;
+mod request;
+mod router;
+mod server;
+mod stats;
+mod stop;
+mod worker;
+
+pub use builder::Builder;
+pub use bytes::Bytes;
+pub use error::Error;
+pub use handler::Handler;
+pub use hot::Hot;
+pub use http;
+pub use later::Ticket;
+pub use reply::{Lease, Reply};
+pub use request::Request;
+pub use router::Router;
+pub use server::{Bound, Meter, Running, Server};
+pub use stats::Stats;
+pub use stop::Stopper;

@@ -1,0 +1,181 @@
+//! One request on its way through a worker, shared by the I/O thread, the worker and the ticket.
+//!
+//! States of `phase`, and who moves it:
+//!
+//! ```text
+//! QUEUED --worker pops the job--> RUNNING
+//! ```
+//!
+//! `gone` is written by the I/O thread alone. Both words are advice: whoever loses the race does
+//! work in vain, and the I/O thread drops the answer, since the id of the exchange is then stale.
+//! No lock is taken here.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::conditional::Conditions;
+use crate::head::{self, Head};
+use crate::hot::Stamp;
+use crate::io::mailbox::ExchangeId;
+use crate::server::Shared;
+
+/// Everything about a request but its body.
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: ExchangeId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) keep_alive: bool,
+    /// HTTP/1.0 wants to be told that the connection stays.
+    pub(crate) minor: u8,
+    pub(crate) deadline: Instant,
+    /// Generations of the response cache before the handler began.
+    pub(crate) stamp: Stamp,
+    pub(crate) method: Method,
+    bytes: Bytes,
+    target: Range<u32>,
+    fields: Box<[(Range<u32>, Range<u32>)]>,
+    headers: OnceLock<HeaderMap>,
+    /// Written by the worker (`QUEUED` to `RUNNING`), read by the I/O thread.
+    phase: AtomicU8,
+    /// Written by the I/O thread: `HERE`, `LEFT`, or when the client stopped sending.
+    gone: AtomicU64,
+}
+
+const QUEUED: u8 = 0;
+const RUNNING: u8 = 1;
+
+const HERE: u64 = 0;
+const LEFT: u64 = 1;
+/// Added to milliseconds, so that a time is never one of the two above.
+const SINCE: u64 = 2;
+
+impl Exchange {
+    /// Copies a head out of the read buffer that begins with it.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        id: ExchangeId,
+        peer: SocketAddr,
+        buffer: &[u8],
+        head: &Head<'_, '_>,
+        keep_alive: bool,
+    ) -> Self {
+        let base = buffer.as_ptr() as usize;
+        let span = |part: &[u8]| {
+            let start = (part.as_ptr() as usize - base) as u32;
+            start..start + part.len() as u32
+        };
+        let fields = head.fields.iter().map(|f| (span(f.name.as_bytes()), span(f.value))).collect();
+        let deadline = Instant::now() + shared.config.handler_deadline;
+        let stamp = shared.hot.stamp(head.target.as_bytes());
+        Self {
+            shared,
+            id,
+            peer,
+            keep_alive,
+            minor: head.minor,
+            deadline,
+            stamp,
+            // httparse took it for a token, so it is a method.
+            method: Method::from_bytes(head.method.as_bytes()).unwrap_or(Method::GET),
+            bytes: Bytes::copy_from_slice(&buffer[..head.len]),
+            target: span(head.target.as_bytes()),
+            fields,
+            headers: OnceLock::new(),
+            phase: AtomicU8::new(QUEUED),
+            gone: AtomicU64::new(HERE),
+        }
+    }
+
+    /// The whole request is here: the time for its answer begins.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.deadline = now + self.shared.config.handler_deadline;
+    }
+
+    pub(crate) fn target(&self) -> &str {
+        std::str::from_utf8(self.at(&self.target)).unwrap_or("/")
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        head::split_target(self.target()).0
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        head::split_target(self.target()).1
+    }
+
+    /// The header fields, built when a handler first asks for them.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.headers.get_or_init(|| {
+            let mut map = HeaderMap::with_capacity(self.fields.len());
+            for (name, value) in &self.fields {
+                let value = self.bytes.slice(value.start as usize..value.end as usize);
+                // Both were checked by the parser, against the same grammar.
+                if let (Ok(name), Ok(value)) =
+                    (HeaderName::from_bytes(self.at(name)), HeaderValue::from_maybe_shared(value))
+                {
+                    map.append(name, value);
+                }
+            }
+            map
+        })
+    }
+
+    pub(crate) fn conditions(&self) -> Conditions<'_> {
+        let mut conditions = Conditions::default();
+        for (name, value) in &self.fields {
+            let name = std::str::from_utf8(self.at(name)).unwrap_or_default();
+            conditions.observe(name, self.at(value));
+        }
+        conditions
+    }
+
+    fn at(&self, span: &Range<u32>) -> &[u8] {
+        &self.bytes[span.start as usize..span.end as usize]
+    }
+
+    /// A worker has taken the job; false if it is not worth running any more.
+    pub(crate) fn begin(&self) -> bool {
+        self.phase.store(RUNNING, Relaxed);
+        !self.is_gone() && !self.is_late()
+    }
+
+    /// Tells whether no worker has taken the job yet.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.phase.load(Relaxed) == QUEUED
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// The connection is closed, or was given another answer.
+    pub(crate) fn mark_left(&self) {
+        self.gone.store(LEFT, Relaxed);
+    }
+
+    /// The client has shut down its sending side; most have then gone, a few still listen.
+    pub(crate) fn mark_half_closed(&self) {
+        if self.gone.load(Relaxed) == HERE {
+            let since = self.shared.started.elapsed().as_millis() as u64;
+            self.gone.store(since + SINCE, Relaxed);
+        }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        match self.gone.load(Relaxed) {
+            HERE => false,
+            LEFT => true,
+            since => {
+                let now = self.shared.started.elapsed().as_millis() as u64;
+                let patience = self.shared.config.half_close.as_millis() as u64;
+                now.saturating_sub(since - SINCE) > patience
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The way in: accepting, sharing out, and what happens when places or descriptors run out.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+
+use super::conn::Conn;
+use super::{IoThread, LISTENER, Message};
+use crate::stats::add;
+
+/// Connections accepted in a turn, so that those already here are not kept waiting.
+const ACCEPTS: usize = 64;
+/// How long to let the listener be when the system has no more descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    /// There may be connections to accept; the edge was seen.
+    pending: bool,
+    /// No attempt before this: descriptors ran out.
+    paused_until: Option<Instant>,
+    /// Round robin over the I/O threads.
+    next: usize,
+}
+
+impl Acceptor {
+    pub(super) fn new(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
+        let mut listener = TcpListener::from_std(listener);
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self { listener, pending: true, paused_until: None, next: 0 })
+    }
+
+    /// A connection was closed, so there is a descriptor again.
+    pub(super) fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    pub(super) fn sleep(&self, now: Instant) -> Option<Duration> {
+        if !self.pending {
+            return None;
+        }
+        Some(self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.pending && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    fn pick(&mut self, threads: usize) -> usize {
+        self.next = (self.next + 1) % threads;
+        self.next
+    }
+}
+
+impl IoThread {
+    pub(super) fn listener_ready(&mut self) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.pending = true;
+        }
+    }
+
+    pub(super) fn accept(&mut self) {
+        for _ in 0..ACCEPTS {
+            let now = self.now;
+            let threads = self.shared.config.io_threads;
+            let Some(acceptor) = self.acceptor.as_mut().filter(|acceptor| acceptor.is_due(now))
+            else {
+                return;
+            };
+            match acceptor.listener.accept() {
+                Ok((socket, peer)) => match acceptor.pick(threads) {
+                    own if own == self.index => self.adopt(socket, peer),
+                    other => self.shared.mailboxes[other].push(Message::Adopt(socket, peer)),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    acceptor.pending = false;
+                    return;
+                }
+                // The client left before it was accepted.
+                Err(error) if is_transient(&error) => {}
+                Err(_) => {
+                    acceptor.paused_until = Some(now + PAUSE);
+                    return self.out_of_descriptors();
+                }
+            }
+        }
+    }
+
+    /// Out of descriptors or memory: give up idle connections, everywhere, and try again soon.
+    fn out_of_descriptors(&mut self) {
+        let made_room = self.shed();
+        for (index, mailbox) in self.shared.mailboxes.iter().enumerate() {
+            if index != self.index && !made_room {
+                mailbox.push(Message::Shed);
+            }
+        }
+    }
+
+    /// Takes a connection in, in place of an idle one if all places are taken.
+    pub(super) fn adopt(&mut self, socket: TcpStream, peer: SocketAddr) {
+        let config = &self.shared.config;
+        let limit = config.max_connections.div_ceil(config.io_threads);
+        let patience = config.header_timeout;
+        add(&self.counters().accepted, 1);
+        if self.slots.len() >= limit && !self.shed() {
+            add(&self.counters().refused, 1);
+            add(&self.counters().closed, 1);
+            return refuse(socket);
+        }
+        // Not having it only costs time.
+        let _ = socket.set_nodelay(true);
+        let (slot, seq) = self.slots.reserve();
+        let mut conn = Box::new(Conn::new(socket, peer, seq));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        if registry.register(&mut conn.socket, Token(slot as usize), interest).is_err() {
+            add(&self.counters().closed, 1);
+            return self.slots.release(slot, seq);
+        }
+        self.wheel.set(&mut conn.timer, slot, self.now, patience);
+        self.slots.put(slot, conn);
+    }
+
+    /// Closes an idle connection; false if there is none.
+    pub(super) fn shed(&mut self) -> bool {
+        let Some(slot) = self.slots.find_idle() else { return false };
+        add(&self.counters().shed, 1);
+        self.close(slot);
+        true
+    }
+}
+
+/// Says why before closing, if the socket takes it at once.
+fn refuse(mut socket: TcpStream) {
+    let _ = socket.write(
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
+          Connection: close\r\n\r\n",
+    );
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,210 @@
+//! One connection, as small as it can be, since ten thousand of them may be idle.
+//!
+//! ```text
+//!          +------------------------------------------------------------+
+//!          v                                                            |
+//! accept -> Head --body--> Body --whole--> Waiting --reply--> Sending --+-- close --> Linger
+//!            |                                ^                 ^
+//!            +--- no body --------------------+                 |
+//!            +--- hot, refused, or queue full ------------------+
+//! ```
+//!
+//! Only the I/O thread that owns the connection touches it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::net::TcpStream;
+
+use super::wheel::Timer;
+use crate::body::BodyReader;
+use crate::exchange::Exchange;
+use crate::render::Outgoing;
+
+pub(crate) struct Conn {
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) state: State,
+    /// Bytes read but not yet used; without heap while the connection is idle.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) timer: Timer,
+    /// Counts what answers may refer to; an answer to an older number is dropped.
+    pub(crate) seq: u32,
+    /// The socket may have more to read: set by an event, cleared by a short read.
+    pub(crate) readable: bool,
+    /// The peer has shut down its side: a short read is not the last one.
+    pub(crate) eof: bool,
+    /// Already listed among the connections that go on without an event.
+    pub(crate) listed: bool,
+    /// A request was answered: from now on it is the idle time-out that counts between requests.
+    pub(crate) served: bool,
+    /// The client may be sending what nobody will read: see `State::Linger`.
+    pub(crate) linger: bool,
+}
+
+pub(crate) enum State {
+    /// Waiting for a head, of which `scanned` bytes are there already; idle if none.
+    Head { scanned: u32 },
+    /// Reading a body.
+    Body(Box<Receiving>),
+    /// A worker or a ticket has the request.
+    Waiting(Arc<Exchange>),
+    /// An answer is being delivered.
+    Sending(Box<Sending>),
+    /// Everything is said; what the client still sends is dropped, so that it reads our answer
+    /// before a reset destroys it.
+    Linger,
+}
+
+pub(crate) struct Receiving {
+    pub(crate) exchange: Exchange,
+    pub(crate) reader: BodyReader,
+    pub(crate) started: Instant,
+}
+
+pub(crate) struct Sending {
+    pub(crate) outgoing: Box<Outgoing>,
+    pub(crate) head_sent: usize,
+    /// Bytes of the file up to here are in memory.
+    pub(crate) warm_until: u64,
+    /// A prefetch thread is at it; nothing is sent until it says so.
+    pub(crate) warming: bool,
+    /// Bytes sent since the socket last refused any.
+    pub(crate) burst: u64,
+}
+
+/// Where a turn of a connection leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Until the next event, message or deadline.
+    Keep,
+    /// It could go on at once, but others come first.
+    Again,
+    Close,
+}
+
+/// Where one step within a turn leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Next,
+    Park,
+    Yield,
+    Close,
+}
+
+impl Conn {
+    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, seq: u32) -> Self {
+        Self {
+            socket,
+            peer,
+            state: State::Head { scanned: 0 },
+            unread: Vec::new(),
+            timer: Timer::default(),
+            seq,
+            readable: false,
+            eof: false,
+            listed: false,
+            served: false,
+            linger: false,
+        }
+    }
+
+    /// Tells whether closing the connection now would disturb nobody.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head { scanned: 0 }) && self.unread.is_empty() && !self.readable
+    }
+}
+
+impl Sending {
+    pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
+        Self { outgoing, head_sent: 0, warm_until: 0, warming: false, burst: 0 }
+    }
+}
+
+/// The connections of one I/O thread.
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Freed in this turn: events of the same batch may still name them, so they are not reused
+    /// before the turn is over.
+    freed: Vec<u32>,
+    hand: usize,
+}
+
+#[derive(Default)]
+struct Slot {
+    conn: Option<Box<Conn>>,
+    /// The first sequence number of the next connection here.
+    next_seq: u32,
+}
+
+impl Slots {
+    /// Connections open now.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len() - self.freed.len()
+    }
+
+    /// A free place, and the sequence number its connection starts with.
+    pub(crate) fn reserve(&mut self) -> (u32, u32) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            self.slots.len() as u32 - 1
+        });
+        (slot, self.slots[slot as usize].next_seq)
+    }
+
+    /// Takes a connection out for a turn; `put` or `release` must follow.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Box<Conn>> {
+        self.slots.get_mut(slot as usize)?.conn.take()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Conn> {
+        self.slots.get_mut(slot as usize)?.conn.as_deref_mut()
+    }
+
+    pub(crate) fn put(&mut self, slot: u32, conn: Box<Conn>) {
+        self.slots[slot as usize].conn = Some(conn);
+    }
+
+    /// Gives the place of a connection back, whose last sequence number was `seq`.
+    pub(crate) fn release(&mut self, slot: u32, seq: u32) {
+        self.slots[slot as usize].next_seq = seq.wrapping_add(1);
+        self.freed.push(slot);
+    }
+
+    pub(crate) fn end_turn(&mut self) {
+        self.free.append(&mut self.freed);
+    }
+
+    /// Of the next few idle connections, the one that has been idle for longest.
+    pub(crate) fn find_idle(&mut self) -> Option<u32> {
+        const SAMPLE: usize = 8;
+        let n = self.slots.len();
+        let mut best: Option<(u32, u32)> = None;
+        let mut seen = 0;
+        for step in 1..=n {
+            let at = (self.hand + step) % n;
+            let Some(conn) = self.slots[at].conn.as_deref().filter(|conn| conn.is_idle()) else {
+                continue;
+            };
+            if best.is_none_or(|(due, _)| conn.timer.due < due) {
+                best = Some((conn.timer.due, at as u32));
+            }
+            seen += 1;
+            if seen == SAMPLE {
+                break;
+            }
+        }
+        let (_, slot) = best?;
+        self.hand = slot as usize;
+        Some(slot)
+    }
+
+    /// All places that hold a connection.
+    pub(crate) fn occupied(&self) -> Vec<u32> {
+        let held = |(at, slot): (usize, &Slot)| slot.conn.is_some().then_some(at as u32);
+        self.slots.iter().enumerate().filter_map(held).collect()
+    }
+}

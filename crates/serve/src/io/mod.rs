@@ -1,0 +1,326 @@
+//! The I/O threads. Each owns a poll, its connections, its timers and its response cache, and
+//! shares nothing that a hit would write.
+//!
+//! A turn of the loop: sleep in `epoll_wait`; let each connection with an event advance as far as
+//! it can without waiting, within a budget; take the mailbox; go on with those that had used up
+//! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
+//! once, and `Conn::readable` remembers what an event said.
+//!
+//! `conn` is the state machine, `read` and `send` its two halves, `window` the shared read buffer,
+//! `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
+
+mod accept;
+pub(crate) mod conn;
+pub(crate) mod mailbox;
+mod read;
+mod send;
+mod wheel;
+mod window;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+
+use crate::date::DateCache;
+use crate::hot::HotCache;
+use crate::server::Shared;
+use crate::stats::{IoCounters, add, set};
+use accept::Acceptor;
+use conn::{Conn, Fate, Sending, Slots, State, Step};
+pub(crate) use mailbox::Mailbox;
+use mailbox::{ExchangeId, Message};
+use wheel::Wheel;
+use window::Window;
+
+const WAKER: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+
+/// Events taken at a time.
+const EVENTS: usize = 512;
+/// The least room for reading; more if a head may be longer.
+const READ_BUFFER: usize = 64 * 1024;
+/// Steps of one connection in a turn: a client that pipelines without end lets others in between.
+const TURN_STEPS: usize = 256;
+/// How long a connection that was refused may go on sending what nobody reads.
+const LINGER: Duration = Duration::from_secs(2);
+
+pub(crate) struct IoThread {
+    shared: Arc<Shared>,
+    index: usize,
+    poll: Poll,
+    slots: Slots,
+    wheel: Wheel,
+    hot: HotCache,
+    date: DateCache,
+    /// Read once a turn.
+    now: Instant,
+    /// The read buffer, lent to the connection whose turn it is.
+    buffer: Vec<u8>,
+    /// Where heads are rendered.
+    out: Vec<u8>,
+    /// Connections that can go on without an event.
+    ready: VecDeque<u32>,
+    inbox: Vec<Message>,
+    /// Slots whose timer entries came up, kept for its allocation.
+    expired: Vec<(u32, u32)>,
+    acceptor: Option<Acceptor>,
+    /// When the grace ends, once the server is stopping.
+    drain_until: Option<Instant>,
+}
+
+impl IoThread {
+    /// Makes the poll of a thread, and the mailbox that wakes it.
+    pub(crate) fn poll() -> io::Result<(Poll, Mailbox)> {
+        let poll = Poll::new()?;
+        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKER)?);
+        Ok((poll, mailbox))
+    }
+
+    /// Prepares a thread; the one that gets the listener accepts for all.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        poll: Poll,
+        listener: Option<TcpListener>,
+    ) -> io::Result<Self> {
+        let config = &shared.config;
+        let acceptor = listener.map(|listener| Acceptor::new(listener, poll.registry()));
+        let now = Instant::now();
+        Ok(Self {
+            index,
+            poll,
+            slots: Slots::default(),
+            wheel: Wheel::new(now),
+            hot: HotCache::new(shared.hot.clone(), config.hot_bytes / config.io_threads),
+            date: DateCache::new(),
+            now,
+            buffer: vec![0; READ_BUFFER.max(2 * config.max_head_bytes)],
+            out: Vec::with_capacity(1024),
+            ready: VecDeque::new(),
+            inbox: Vec::new(),
+            expired: Vec::new(),
+            acceptor: acceptor.transpose()?,
+            drain_until: None,
+            shared,
+        })
+    }
+
+    /// The life of the thread: until the server is stopped and the last connection closed.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.is_finished() {
+            let sleep = self.sleep();
+            // Fails only when interrupted, and then there are no events.
+            if self.poll.poll(&mut events, sleep).is_err() {
+                events.clear();
+            }
+            self.mailbox().wake_up();
+            self.now = Instant::now();
+            self.date.refresh();
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    LISTENER => self.listener_ready(),
+                    Token(slot) => self.event(slot as u32, event),
+                }
+            }
+            self.read_mailbox();
+            self.go_on();
+            self.accept();
+            self.expire();
+            self.slots.end_turn();
+            self.drain();
+        }
+        self.close_all();
+    }
+
+    fn counters(&self) -> &IoCounters {
+        &self.shared.io[self.index]
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        &self.shared.mailboxes[self.index]
+    }
+
+    /// How long nothing is due; zero if something is.
+    fn sleep(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.mailbox().fall_asleep() {
+            return Some(Duration::ZERO);
+        }
+        let due = [
+            self.wheel.sleep(self.now),
+            self.acceptor.as_ref().and_then(|acceptor| acceptor.sleep(self.now)),
+            self.drain_until.map(|until| until.saturating_duration_since(self.now)),
+        ];
+        due.into_iter().flatten().min()
+    }
+
+    fn event(&mut self, slot: u32, event: &Event) {
+        let Some(conn) = self.slots.get_mut(slot) else { return };
+        conn.readable |= event.is_readable();
+        conn.eof |= event.is_read_closed();
+        if event.is_error() || event.is_write_closed() {
+            // Reset, or both sides shut: nothing can be delivered any more.
+            return self.close(slot);
+        }
+        if let (true, State::Waiting(exchange)) = (conn.eof, &conn.state) {
+            exchange.mark_half_closed();
+        }
+        self.advance(slot);
+    }
+
+    /// Lets one connection go as far as it can.
+    fn advance(&mut self, slot: u32) {
+        let Some(mut conn) = self.slots.take(slot) else { return };
+        let mut window = Window::new(std::mem::take(&mut self.buffer));
+        let fate = self.turn(slot, &mut conn, &mut window);
+        if fate != Fate::Close {
+            window.store(&mut conn);
+        }
+        self.buffer = window.into_buffer();
+        if fate == Fate::Again && !conn.listed {
+            conn.listed = true;
+            self.ready.push_back(slot);
+        }
+        self.slots.put(slot, conn);
+        if fate == Fate::Close {
+            self.close(slot);
+        }
+    }
+
+    fn turn(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Fate {
+        for _ in 0..TURN_STEPS {
+            let step = match conn.state {
+                State::Head { .. } => self.read_head(slot, conn, window),
+                State::Body(_) => self.read_body(slot, conn, window),
+                State::Waiting(_) => Step::Park,
+                State::Sending(_) => self.send(slot, conn, window),
+                State::Linger => self.linger(conn, window),
+            };
+            match step {
+                Step::Next => {}
+                Step::Park => return Fate::Keep,
+                Step::Yield => return Fate::Again,
+                Step::Close => return Fate::Close,
+            }
+        }
+        Fate::Again
+    }
+
+    fn read_mailbox(&mut self) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        self.mailbox().take(&mut inbox);
+        for message in inbox.drain(..) {
+            match message {
+                Message::Adopt(socket, peer) => self.adopt(socket, peer),
+                Message::Reply { id, outgoing, hot } => {
+                    if let Some(insert) = hot {
+                        self.hot.insert(*insert, &self.date);
+                        self.count_hot();
+                    }
+                    self.reply(id, Sending::new(outgoing));
+                }
+                Message::Warm { id, until } => self.warmed(id, until),
+                Message::Shed => {
+                    self.shed();
+                }
+            }
+        }
+        self.inbox = inbox;
+    }
+
+    fn count_hot(&self) {
+        set(&self.counters().hot_bytes, self.hot.bytes() as u64);
+        set(&self.counters().hot_entries, self.hot.len() as u64);
+    }
+
+    /// Begins to deliver an answer, unless the request it answers is over.
+    fn reply(&mut self, id: ExchangeId, sending: Sending) {
+        let Some(conn) = self.slots.get_mut(id.slot) else { return };
+        if conn.seq == id.seq && matches!(conn.state, State::Waiting(_)) {
+            conn.state = State::Sending(Box::new(sending));
+            self.advance(id.slot);
+        }
+    }
+
+    fn warmed(&mut self, id: ExchangeId, until: u64) {
+        let Some(conn) = self.slots.get_mut(id.slot) else { return };
+        match &mut conn.state {
+            State::Sending(sending) if conn.seq == id.seq => {
+                sending.warming = false;
+                sending.warm_until = until;
+                self.advance(id.slot);
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes on with the connections that used up their budget, once each.
+    fn go_on(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(slot) = self.ready.pop_front() else { return };
+            if let Some(conn) = self.slots.get_mut(slot) {
+                conn.listed = false;
+                self.advance(slot);
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.advance(self.now, &mut expired);
+        for (slot, tick) in expired.drain(..) {
+            if let Some(conn) = self.slots.get_mut(slot)
+                && self.wheel.is_due(&mut conn.timer, slot, tick)
+            {
+                self.time_out(slot);
+            }
+        }
+        self.expired = expired;
+    }
+
+    /// Closes a connection, in whatever state it is.
+    fn close(&mut self, slot: u32) {
+        let Some(conn) = self.slots.take(slot) else { return };
+        match &conn.state {
+            State::Waiting(exchange) => exchange.mark_left(),
+            State::Sending(_) => add(&self.counters().aborted, 1),
+            _ => {}
+        }
+        add(&self.counters().closed, 1);
+        self.slots.release(slot, conn.seq);
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.resume();
+        }
+    }
+
+    /// Begins to drain when the server is told to stop.
+    fn drain(&mut self) {
+        if self.drain_until.is_some() || !self.shared.is_draining() {
+            return;
+        }
+        self.drain_until = Some(self.now + self.shared.config.grace);
+        self.acceptor = None;
+        for slot in self.slots.occupied() {
+            if self.slots.get_mut(slot).is_some_and(|conn| conn.is_idle()) {
+                self.close(slot);
+            }
+        }
+        self.slots.end_turn();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.drain_until.is_some_and(|until| self.slots.len() == 0 || self.now >= until)
+    }
+
+    fn close_all(&mut self) {
+        for slot in self.slots.occupied() {
+            self.close(slot);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The delivering half of a connection: bytes by `writev`, files by `sendfile`, in turns.
+
+use std::io::{self, IoSlice, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+
+use super::IoThread;
+use super::conn::{Conn, Sending, State, Step};
+use super::mailbox::ExchangeId;
+use super::read::rate;
+use super::window::Window;
+use crate::os;
+use crate::prefetch::Prefetch;
+use crate::render::OutBody;
+use crate::stats::add;
+
+/// Bytes given to one connection before others have their turn.
+const TURN_BYTES: u64 = 1024 * 1024;
+/// Bytes of a file that are made sure of at a time to be in memory.
+const WARM_BYTES: u64 = 1024 * 1024;
+
+/// What one attempt to send came to.
+enum Sent {
+    Some(u64),
+    Blocked,
+    /// The next part of the file would have to come from the disk.
+    Cold(Range<u64>),
+    Broken,
+}
+
+impl IoThread {
+    pub(super) fn send(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
+        let mut budget = TURN_BYTES;
+        loop {
+            let State::Sending(state) = &mut conn.state else { return Step::Close };
+            if state.warming {
+                return Step::Park;
+            }
+            if state.is_done() {
+                let close = state.outgoing.close;
+                return self.answered(slot, conn, window, close);
+            }
+            if budget == 0 {
+                return Step::Yield;
+            }
+            match state.send(&mut conn.socket, budget) {
+                Sent::Some(n) => {
+                    budget -= n.min(budget);
+                    state.burst += n;
+                    add(&self.counters().bytes_sent, n);
+                }
+                Sent::Blocked => return self.blocked(slot, conn),
+                Sent::Cold(part) => return self.prefetch(slot, conn, part),
+                Sent::Broken => return Step::Close,
+            }
+        }
+    }
+
+    /// The socket is full: the client has until the deadline to take something.
+    fn blocked(&mut self, slot: u32, conn: &mut Conn) -> Step {
+        let State::Sending(state) = &mut conn.state else { return Step::Close };
+        let config = &self.shared.config;
+        let patience = config.write_timeout + rate(state.burst, config.min_rate);
+        state.burst = 0;
+        self.wheel.set(&mut conn.timer, slot, self.now, patience);
+        Step::Park
+    }
+
+    fn prefetch(&mut self, slot: u32, conn: &mut Conn, part: Range<u64>) -> Step {
+        let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
+        let State::Sending(state) = &mut conn.state else { return Step::Close };
+        let OutBody::File { file, .. } = &state.outgoing.body else { return Step::Close };
+        let wanted = Prefetch { id, file: Arc::clone(file), part };
+        state.warming = self.shared.prefetch.send(wanted).is_ok();
+        if !state.warming {
+            return Step::Close;
+        }
+        let patience = self.shared.config.write_timeout;
+        self.wheel.set(&mut conn.timer, slot, self.now, patience);
+        Step::Park
+    }
+}
+
+impl Sending {
+    fn is_done(&self) -> bool {
+        self.head_sent == self.outgoing.head.len()
+            && match &self.outgoing.body {
+                OutBody::Bytes(bytes) => bytes.is_empty(),
+                OutBody::File { part, .. } => part.is_empty(),
+            }
+    }
+
+    /// Sends once, at most about `budget` bytes.
+    fn send(&mut self, socket: &mut TcpStream, budget: u64) -> Sent {
+        let head = &self.outgoing.head[self.head_sent..];
+        let result = match &mut self.outgoing.body {
+            OutBody::Bytes(body) => {
+                let end = body.len().min(budget as usize);
+                socket.write_vectored(&[IoSlice::new(head), IoSlice::new(&body[..end])])
+            }
+            OutBody::File { file, part } => {
+                if part.start >= self.warm_until {
+                    let next = part.start..part.end.min(part.start + WARM_BYTES);
+                    if !os::is_warm(file, next.clone()) {
+                        return Sent::Cold(next);
+                    }
+                    self.warm_until = next.end;
+                }
+                if head.is_empty() {
+                    let end = part.end.min(self.warm_until).min(part.start + budget);
+                    os::send_file(socket, file, part.start..end)
+                } else {
+                    os::send_more(socket, head)
+                }
+            }
+        };
+        match result {
+            // A file that ends before its time: the promised length cannot be kept.
+            Ok(0) => Sent::Broken,
+            Ok(n) => {
+                self.took(n);
+                Sent::Some(n as u64)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Sent::Some(0),
+            Err(_) => Sent::Broken,
+        }
+    }
+
+    /// Moves past what the socket took, head first.
+    fn took(&mut self, n: usize) {
+        let of_head = n.min(self.outgoing.head.len() - self.head_sent);
+        self.head_sent += of_head;
+        match &mut self.outgoing.body {
+            OutBody::Bytes(bytes) => drop(bytes.split_to(n - of_head)),
+            OutBody::File { part, .. } => part.start += (n - of_head) as u64,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Answers that come later, from any thread.
+//!
+//! States of a `LaterCell`, under its lock, which is held for a move and nothing else:
+//!
+//! ```text
+//! New --worker saw the reply--> Armed --complete or drop--> Spent
+//! New --complete or drop--> Done(reply) --worker saw the reply--> Spent
+//! ```
+//!
+//! Whoever makes the move to `Spent` delivers, outside the lock. No other lock is taken inside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::StatusCode;
+use parking_lot::Mutex;
+
+use crate::exchange::Exchange;
+use crate::reply::Reply;
+use crate::worker;
+
+/// Where a ticket and its reply meet.
+#[derive(Default)]
+pub(crate) struct LaterCell {
+    /// Written by the ticket and by the worker, under this lock.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    New,
+    Armed(Arc<Exchange>),
+    Done(Box<Reply>),
+    Spent,
+}
+
+impl LaterCell {
+    /// The worker has the reply in hand: deliver what is done, or leave the exchange for it.
+    pub(crate) fn arm(&self, exchange: Arc<Exchange>) {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Spent) {
+            State::New => *state = State::Armed(exchange),
+            State::Done(reply) => {
+                drop(state);
+                worker::deliver(&exchange, *reply);
+            }
+            State::Armed(_) | State::Spent => {
+                drop(state);
+                worker::deliver(&exchange, Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
+            }
+        }
+    }
+
+    fn complete(&self, reply: Reply) {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Spent) {
+            State::New => *state = State::Done(Box::new(reply)),
+            State::Armed(exchange) => {
+                drop(state);
+                worker::deliver(&exchange, reply);
+            }
+            State::Done(_) | State::Spent => {}
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match &*self.state.lock() {
+            State::Armed(exchange) => exchange.is_gone(),
+            _ => false,
+        }
+    }
+}
+
+/// The right and the duty to complete a [`Reply::later`]. Dropped, it answers 500.
+#[must_use = "a dropped ticket answers 500"]
+pub struct Ticket {
+    /// `None` once completed.
+    cell: Option<Arc<LaterCell>>,
+}
+
+impl Ticket {
+    pub(crate) fn new(cell: Arc<LaterCell>) -> Self {
+        Self { cell: Some(cell) }
+    }
+
+    /// Delivers the answer. It is dropped if the client has gone or was told 504 meanwhile.
+    ///
+    /// A reply that is itself `later` is answered with 500: one wait is enough.
+    pub fn complete(mut self, reply: Reply) {
+        if let Some(cell) = self.cell.take() {
+            cell.complete(reply);
+        }
+    }
+
+    /// Tells whether nobody waits for the answer any more, so that the work may be spared.
+    pub fn is_gone(&self) -> bool {
+        self.cell.as_ref().is_some_and(|cell| cell.is_gone())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            cell.complete(Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("is_gone", &self.is_gone()).finish()
+    }
+}

@@ -1,0 +1,39 @@
+//! Linux: `MSG_MORE`, `sendfile`, `RWF_NOWAIT`.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::ops::Range;
+
+use mio::net::TcpStream;
+use rustix::fs::sendfile;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::net::{SendFlags, send};
+
+/// Pages between two probes. Read-ahead brings in runs of at least this length, and eviction
+/// takes folios, so what lies between two pages in memory is nearly always there too.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// Sends bytes that more will follow at once, so that they share a packet with it.
+pub(crate) fn send_more(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+}
+
+/// Sends a part of a file straight from the page cache; zero at the end of the file.
+pub(crate) fn send_file(socket: &TcpStream, file: &File, part: Range<u64>) -> io::Result<usize> {
+    let mut at = part.start;
+    Ok(sendfile(socket, file, Some(&mut at), (part.end - part.start) as usize)?)
+}
+
+/// Tells whether a part of a file is in memory, by probing single bytes without waiting.
+///
+/// A file system that cannot tell counts as cold: a prefetch thread then reads the part first,
+/// which costs little if it was in memory after all.
+pub(crate) fn is_warm(file: &File, part: Range<u64>) -> bool {
+    let last = part.end.saturating_sub(1);
+    let mut probes = part.step_by(PROBE_BYTES).chain([last]);
+    probes.all(|at| {
+        let mut byte = [0];
+        let read = preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+        !matches!(read, Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
+    })
+}

@@ -1,0 +1,30 @@
+//! What differs between systems: sending a head that more follows, sending a file, and telling
+//! whether that would wait for a disk.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{is_warm, send_file, send_more};
+
+#[cfg(not(target_os = "linux"))]
+mod portable;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::{is_warm, send_file, send_more};
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// Reads a part of a file for no other purpose than to have it in memory.
+pub(crate) fn warm(file: &File, part: Range<u64>) {
+    let mut sink = vec![0; 128 * 1024];
+    let mut at = part.start;
+    while at < part.end {
+        let n = sink.len().min((part.end - at) as usize);
+        match file.read_at(&mut sink[..n], at) {
+            Ok(n) if n > 0 => at += n as u64,
+            // Whoever sends the part will meet the same error, or the end of the file.
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The life of a server: bound, running, stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::AtomicU8;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::builder::{Builder, Config};
+use crate::handler::Handler;
+use crate::hot::Hot;
+use crate::io::{IoThread, Mailbox};
+use crate::prefetch::{self, Prefetch};
+use crate::queue::Queue;
+use crate::stats::{IoCounters, Stats, WorkerCounters};
+use crate::stop::{self, Stopper};
+use crate::{Error, worker};
+
+/// Where a server begins: [`Server::builder`].
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Chooses settings.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+/// What all threads of a server share. Nothing here is written by a hit.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) started: Instant,
+    pub(crate) hot: Hot,
+    pub(crate) queue: Queue,
+    /// One for each I/O thread.
+    pub(crate) mailboxes: Vec<Mailbox>,
+    /// Each written by its I/O thread alone.
+    pub(crate) io: Vec<IoCounters>,
+    /// Each written by its worker alone.
+    pub(crate) workers: Vec<WorkerCounters>,
+    pub(crate) prefetch: mpsc::Sender<Prefetch>,
+    /// Written by stoppers; see `stop`.
+    pub(crate) phase: AtomicU8,
+    /// Threads that have not ended; counted down by each as its last act.
+    pub(crate) alive: Alive,
+}
+
+/// Counts running threads, and lets one wait for them with a deadline.
+#[derive(Default)]
+pub(crate) struct Alive {
+    /// Written under this lock.
+    io_and_workers: Mutex<(usize, usize)>,
+    changed: Condvar,
+}
+
+/// A server that has its address, but answers nobody yet.
+pub struct Bound {
+    config: Config,
+    listener: TcpListener,
+    addr: SocketAddr,
+    hot: Hot,
+}
+
+impl Bound {
+    pub(crate) fn new(config: Config, listener: TcpListener) -> Result<Self, Error> {
+        let failed = |error| Error::new("cannot use the listening socket", error);
+        listener.set_nonblocking(true).map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { config, listener, addr, hot: Hot::new() })
+    }
+
+    /// The address that the server listens on, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The handle that drops kept answers; here already, since handlers may need it.
+    pub fn hot(&self) -> Hot {
+        self.hot.clone()
+    }
+
+    /// Starts the threads and answers.
+    ///
+    /// # Errors
+    ///
+    /// If a thread or its event queue cannot be made.
+    pub fn start(self, handler: impl Handler) -> Result<Running, Error> {
+        let failed = |error| Error::new("cannot start the server's threads", error);
+        let Self { config, listener, addr, hot } = self;
+        let (prefetch, wanted) = mpsc::channel();
+        let mut polls = Vec::new();
+        let mut mailboxes = Vec::new();
+        for _ in 0..config.io_threads {
+            let (poll, mailbox) = IoThread::poll().map_err(failed)?;
+            polls.push(poll);
+            mailboxes.push(mailbox);
+        }
+        let shared = Arc::new(Shared {
+            started: Instant::now(),
+            hot,
+            queue: Queue::new(config.queue),
+            mailboxes,
+            io: (0..config.io_threads).map(|_| IoCounters::default()).collect(),
+            workers: (0..config.workers).map(|_| WorkerCounters::default()).collect(),
+            prefetch,
+            phase: AtomicU8::new(stop::SERVING),
+            alive: Alive::default(),
+            config,
+        });
+        let mut running = Running { shared: Arc::clone(&shared), addr, threads: Vec::new() };
+        running.start_threads(polls, listener, Arc::new(handler), wanted).map_err(failed)?;
+        Ok(running)
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("addr", &self.addr).field("config", &self.config).finish()
+    }
+}
+
+/// A server that answers. Dropped, it stops as [`Running::join`] after [`Stopper::stop`] does.
+pub struct Running {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start_threads(
+        &mut self,
+        polls: Vec<mio::Poll>,
+        listener: TcpListener,
+        handler: Arc<dyn Handler>,
+        wanted: mpsc::Receiver<Prefetch>,
+    ) -> io::Result<()> {
+        let mut listener = Some(listener);
+        for (index, poll) in polls.into_iter().enumerate() {
+            let io = IoThread::new(Arc::clone(&self.shared), index, poll, listener.take())?;
+            self.spawn(format!("larder-io-{index}"), Kind::Io, move || io.run())?;
+        }
+        for index in 0..self.shared.config.workers {
+            let (shared, handler) = (Arc::clone(&self.shared), Arc::clone(&handler));
+            self.spawn(format!("larder-worker-{index}"), Kind::Worker, move || {
+                worker::run(&shared, &*handler, index);
+            })?;
+        }
+        prefetch::start(&self.shared, wanted)
+    }
+
+    fn spawn(
+        &mut self,
+        name: String,
+        kind: Kind,
+        run: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        shared.alive.change(kind, 1);
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            let _leave = Leave { shared: &shared, kind };
+            run();
+        });
+        match spawned {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                self.shared.alive.change(kind, -1);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The address that the server listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The handle that drops kept answers.
+    pub fn hot(&self) -> Hot {
+        self.shared.hot.clone()
+    }
+
+    /// A handle that stops the server, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(Arc::clone(&self.shared))
+    }
+
+    /// A handle that reads the counters, from any thread; for status pages.
+    pub fn meter(&self) -> Meter {
+        Meter { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Reads the counters.
+    pub fn stats(&self) -> Stats {
+        self.meter().stats()
+    }
+
+    /// Stops the server when the process gets SIGINT or SIGTERM; a second one ends it at once.
+    ///
+    /// # Errors
+    ///
+    /// If the signals cannot be caught.
+    pub fn stop_on_signals(&self) -> Result<(), Error> {
+        stop::on_signals(self.stopper())
+    }
+
+    /// Waits until the server was stopped and its requests were answered.
+    ///
+    /// A handler that has not returned when the grace is over is left behind: its thread goes on,
+    /// its answer goes nowhere.
+    pub fn join(mut self) {
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        self.shared.alive.wait(Kind::Io, None);
+        // All connections are closed: what is still queued is dropped as its client has gone.
+        self.shared.queue.close();
+        let patience = Duration::from_millis(200);
+        if self.shared.alive.wait(Kind::Worker, Some(patience)) {
+            self.threads.drain(..).for_each(|thread| {
+                let _ = thread.join();
+            });
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopper().stop();
+        self.wait();
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("addr", &self.addr).field("stats", &self.stats()).finish()
+    }
+}
+
+/// Reads the counters of a running server, from any thread.
+#[derive(Clone)]
+pub struct Meter {
+    shared: Arc<Shared>,
+}
+
+impl Meter {
+    /// Reads the counters.
+    pub fn stats(&self) -> Stats {
+        Stats::collect(&self.shared.io, &self.shared.workers, self.shared.queue.len())
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stats().fmt(f)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Io,
+    Worker,
+}
+
+/// Counts a thread down, also when it panics.
+struct Leave<'s> {
+    shared: &'s Shared,
+    kind: Kind,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.shared.alive.change(self.kind, -1);
+    }
+}
+
+impl Alive {
+    fn change(&self, kind: Kind, by: isize) {
+        let mut counts = self.io_and_workers.lock();
+        let count = match kind {
+            Kind::Io => &mut counts.0,
+            Kind::Worker => &mut counts.1,
+        };
+        *count = count.wrapping_add_signed(by);
+        self.changed.notify_all();
+    }
+
+    /// Waits until no thread of this kind runs; false if that takes longer than `patience`.
+    fn wait(&self, kind: Kind, patience: Option<Duration>) -> bool {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        let mut counts = self.io_and_workers.lock();
+        loop {
+            let count = match kind {
+                Kind::Io => counts.0,
+                Kind::Worker => counts.1,
+            };
+            if count == 0 {
+                return true;
+            }
+            match deadline {
+                None => self.changed.wait(&mut counts),
+                Some(at) if self.changed.wait_until(&mut counts, at).timed_out() => return false,
+                Some(_) => {}
+            }
+        }
+    }
+}

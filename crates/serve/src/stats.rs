@@ -1,0 +1,119 @@
+//! Counters that cost a hit nothing: each thread writes its own line, and readers add them up.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What one I/O thread counts. Written by that thread alone, with a plain load and store; on a
+/// line of its own, so that a hit shares none.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct IoCounters {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) closed: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) requests: AtomicU64,
+    pub(crate) hot_hits: AtomicU64,
+    pub(crate) bytes_sent: AtomicU64,
+    pub(crate) unavailable: AtomicU64,
+    pub(crate) bad_requests: AtomicU64,
+    pub(crate) timed_out: AtomicU64,
+    pub(crate) aborted: AtomicU64,
+    pub(crate) shed: AtomicU64,
+    pub(crate) hot_bytes: AtomicU64,
+    pub(crate) hot_entries: AtomicU64,
+}
+
+/// What one worker counts; written by that worker alone.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct WorkerCounters {
+    pub(crate) busy: AtomicU64,
+    pub(crate) handled: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+/// Adds to a counter of one's own: no locked instruction, as nobody else writes it.
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+pub(crate) fn set(counter: &AtomicU64, n: u64) {
+    counter.store(n, Relaxed);
+}
+
+/// A snapshot of what a server has done and is doing. Numbers are read one after the other, so
+/// they may be a request apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections open now.
+    pub connections: u64,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// Connections closed at once, as all places were taken by busy ones.
+    pub refused: u64,
+    /// Idle connections closed to make room for new ones.
+    pub shed: u64,
+    /// Requests whose head was accepted.
+    pub requests: u64,
+    /// Of these, answered by an I/O thread from the response cache.
+    pub hot_hits: u64,
+    /// Requests refused for their form or size.
+    pub bad_requests: u64,
+    /// Requests and deliveries given up at a time-out.
+    pub timed_out: u64,
+    /// Requests answered 503 because the queue was full or the wait too long.
+    pub unavailable: u64,
+    /// Deliveries cut off before the last byte.
+    pub aborted: u64,
+    /// Bytes handed to the sockets, heads included.
+    pub bytes_sent: u64,
+    /// Bytes kept in the response caches.
+    pub hot_bytes: u64,
+    /// Answers kept in the response caches.
+    pub hot_entries: u64,
+    /// Jobs that wait for a worker now.
+    pub queued: u64,
+    /// Workers in a handler now.
+    pub busy_workers: u64,
+    /// Handlers run.
+    pub handled: u64,
+    /// Jobs dropped before they ran: the client had gone or the deadline had passed.
+    pub dropped_jobs: u64,
+    /// Handlers that panicked.
+    pub panics: u64,
+}
+
+impl Stats {
+    pub(crate) fn collect(io: &[IoCounters], workers: &[WorkerCounters], queued: usize) -> Self {
+        let io = |field: fn(&IoCounters) -> &AtomicU64| -> u64 {
+            io.iter().map(|counters| field(counters).load(Relaxed)).sum()
+        };
+        let worker = |field: fn(&WorkerCounters) -> &AtomicU64| -> u64 {
+            workers.iter().map(|counters| field(counters).load(Relaxed)).sum()
+        };
+        // Closed before accepted: the difference is then never negative.
+        let closed = io(|c| &c.closed);
+        let accepted = io(|c| &c.accepted);
+        Self {
+            connections: accepted.saturating_sub(closed),
+            accepted,
+            refused: io(|c| &c.refused),
+            shed: io(|c| &c.shed),
+            requests: io(|c| &c.requests),
+            hot_hits: io(|c| &c.hot_hits),
+            bad_requests: io(|c| &c.bad_requests),
+            timed_out: io(|c| &c.timed_out),
+            unavailable: io(|c| &c.unavailable),
+            aborted: io(|c| &c.aborted),
+            bytes_sent: io(|c| &c.bytes_sent),
+            hot_bytes: io(|c| &c.hot_bytes),
+            hot_entries: io(|c| &c.hot_entries),
+            queued: queued as u64,
+            busy_workers: worker(|c| &c.busy),
+            handled: worker(|c| &c.handled),
+            dropped_jobs: worker(|c| &c.dropped),
+            panics: worker(|c| &c.panics),
+        }
+    }
+}
