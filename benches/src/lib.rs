@@ -1,1 +1,3 @@
 //! What the benchmarks share: key distributions, thread harness, pictures.
+
+pub mod zipf;

@@ -27,8 +27,8 @@ use crate::error::{Error, LoadError};
 use crate::flights::{Flights, Lead, Stamp, Turn};
 use crate::hash::Seeded;
 use crate::policy::{Entries, Policy, Record, Worth};
-use crate::shelf::{Entry, Shelf};
-use crate::sync::{Apart, AtomicU64, Mutex, Ordering, lock};
+use crate::shelf::{Entry, Expiry, Shelf};
+use crate::sync::{Apart, AtomicU32, Mutex, Ordering, lock};
 use crate::tables::Epochs;
 use std::borrow::Borrow;
 use std::fmt::{self, Debug};
@@ -78,7 +78,7 @@ struct Cold<K, V> {
     /// The order of eviction; inserts take this lock.
     policy: Mutex<Policy<K>>,
     /// The next serial of an entry; inserts add to it.
-    serials: AtomicU64,
+    serials: AtomicU32,
 }
 
 impl<K: Hash + Eq, V> Memo<K, V> {
@@ -101,7 +101,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
             cold: Apart(Cold {
                 flights: (0..SHARDS).map(|_| Flights::new()).collect(),
                 policy: Mutex::new(Policy::new(builder.max_entries)),
-                serials: AtomicU64::new(0),
+                serials: AtomicU32::new(0),
             }),
         }
     }
@@ -157,13 +157,12 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     /// see `Epochs::stamp`.
     #[inline]
     fn is_fresh(&self, entry: &Entry<V>) -> bool {
-        entry.stamp == self.epochs.stamp()
-            && entry.expires.is_none_or(|expires| self.clock.now() < expires)
+        entry.stamp == self.epochs.stamp() && !entry.expires.is_past(|| self.clock.now())
     }
 
     /// When an entry expires whose load begins now.
-    fn expiry(&self) -> Option<Duration> {
-        self.ttl.map(|ttl| self.clock.now().saturating_add(ttl))
+    fn expiry(&self) -> Expiry {
+        self.ttl.map_or(Expiry::NEVER, |ttl| Expiry::at(self.clock.now().saturating_add(ttl)))
     }
 
     fn flights(&self, hash: u64) -> &Flights<K, V> {
@@ -277,11 +276,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
 
     /// The value that is there by now, or the duty to load one that expires then.
     #[expect(clippy::type_complexity, reason = "private, and each part says what it is")]
-    fn turn<Q>(
-        &self,
-        hash: u64,
-        key: &Q,
-    ) -> Result<Result<V, (Lead<'_, K, V>, Option<Duration>)>, Error>
+    fn turn<Q>(&self, hash: u64, key: &Q) -> Result<Result<V, (Lead<'_, K, V>, Expiry)>, Error>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
@@ -294,7 +289,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         }
     }
 
-    fn land(&self, lead: Lead<'_, K, V>, hash: u64, expires: Option<Duration>, value: V) -> V {
+    fn land(&self, lead: Lead<'_, K, V>, hash: u64, expires: Expiry, value: V) -> V {
         let mut stored = None;
         let kept = value.clone();
         lead.land(value.clone(), |key, stamp| {
@@ -308,7 +303,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         value
     }
 
-    fn entry(&self, value: V, stamp: Stamp, expires: Option<Duration>) -> Entry<V> {
+    fn entry(&self, value: V, stamp: Stamp, expires: Expiry) -> Entry<V> {
         let serial = self.cold.0.serials.fetch_add(1, Ordering::Relaxed);
         Entry::new(value, stamp, expires, serial)
     }

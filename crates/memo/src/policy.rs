@@ -21,6 +21,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::hash::Seeded;
+use crate::shelf::Serial;
 
 /// Hits while in the small queue that earn a place in the main one.
 const PROMOTION: u8 = 2;
@@ -41,7 +42,7 @@ pub(crate) struct Policy<K> {
 pub(crate) struct Record<K> {
     pub(crate) key: K,
     pub(crate) hash: u64,
-    pub(crate) serial: u64,
+    pub(crate) serial: Serial,
 }
 
 /// What the entry of a record is worth.
