@@ -1,0 +1,136 @@
+//! What every request shares: the library behind its memo, the thumbnails, the folders.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use larder_files::{FileCache, Limits};
+use larder_memo::{Memo, Tables};
+use larder_serve::{Hot, Meter};
+use larder_thumbs::{ThumbCache, Thumbnailer};
+use once_cell::sync::OnceCell;
+
+use crate::cli::Places;
+use crate::import::{self, Summary};
+use crate::library::{Library, Photo};
+use crate::places::Folders;
+use crate::progress::Progress;
+
+/// The table that the rows come from.
+const PHOTOS: &str = "photos";
+/// Photographs whose rows are kept in memory.
+const MEMO_ENTRIES: usize = 100_000;
+/// How long a request waits for another request's query of the same row.
+const MEMO_WAIT: Duration = Duration::from_secs(5);
+
+/// The state behind every handler. Each field locks for itself, and none across a decode.
+pub struct App {
+    /// When this process began to serve.
+    pub started: Instant,
+    /// The folder of photographs; only read.
+    pub photos_dir: PathBuf,
+    /// The table of photographs.
+    pub library: Library,
+    /// Rows of the library by id, those that are not there too; stale after every import.
+    rows: Memo<i64, Option<Arc<Photo>>>,
+    /// Versions of the tables that `rows` depends on.
+    tables: Tables,
+    /// The thumbnails on disk, and the hands that make them.
+    pub thumbs: ThumbCache,
+    /// The bound on thumbnails on disk, in bytes.
+    pub cache_bytes: u64,
+    /// The replies that the server in front keeps, if there is one.
+    hot: Option<Hot>,
+    /// The numbers of that server; set once it runs.
+    pub meter: OnceCell<Meter>,
+}
+
+impl App {
+    /// Opens the library and the thumbnail cache in the data folder. `hot` is what has to be
+    /// cleared when an import makes replies untrue.
+    ///
+    /// # Errors
+    /// When either cannot be opened.
+    pub fn open(
+        folders: &Folders,
+        places: &Places,
+        readers: u32,
+        hot: Option<Hot>,
+    ) -> Result<Self> {
+        let cache_bytes = places.cache_mb << 20;
+        let limits = Limits::new().max_bytes(cache_bytes);
+        let dir = folders.thumbnails();
+        let files = FileCache::open(&dir, limits)
+            .with_context(|| format!("cannot open the thumbnails in {dir:?}"))?;
+        let maker = Thumbnailer::builder().memory_budget_bytes(places.decode_mb << 20).build();
+        let tables = Tables::new();
+        let rows = Memo::builder(MEMO_ENTRIES).wait(MEMO_WAIT).depends_on(&tables, [PHOTOS]);
+        Ok(Self {
+            started: Instant::now(),
+            photos_dir: folders.photos.clone(),
+            library: Library::open(&folders.library(), readers)?,
+            rows: rows.build(),
+            tables,
+            thumbs: ThumbCache::new(maker, files),
+            cache_bytes,
+            hot,
+            meter: OnceCell::new(),
+        })
+    }
+
+    /// The photograph with this id: from memory, or by one query however many ask.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn photo(&self, id: i64) -> Result<Option<Arc<Photo>>> {
+        let load = || anyhow::Ok(self.library.photo(id)?.map(Arc::new));
+        self.rows.get_or_try_load(&id, load).map_err(|e| e.into_loader(anyhow::Error::new))
+    }
+
+    /// Where a photograph's file is.
+    pub fn path(&self, photo: &Photo) -> PathBuf {
+        self.photos_dir.join(&photo.path)
+    }
+
+    /// Brings the library up to what the folder holds, with a progress bar.
+    ///
+    /// # Errors
+    /// When the folder has no picture or the library cannot be written; the library then still
+    /// says what it said before.
+    pub fn import(&self) -> Result<Summary> {
+        let progress = Progress::new("reading headers");
+        let show = |done, total| progress.show(done, total);
+        let summary = import::import(&self.library, &self.photos_dir, &show)?;
+        if summary.is_change() {
+            self.forget();
+        }
+        Ok(summary)
+    }
+
+    /// Reads the header of a photograph whose file is no longer as the library says, and records
+    /// it. `None` when the file is gone; its row stays until the next import, since a file that
+    /// cannot be seen may be on a disk that comes back.
+    ///
+    /// # Errors
+    /// When the library cannot be written.
+    pub fn refresh(&self, id: i64, path: &Path) -> Result<Option<Arc<Photo>>> {
+        let Some(found) = import::examine(&self.photos_dir, path) else { return Ok(None) };
+        self.library.apply(&[found], &[])?;
+        self.forget();
+        self.photo(id)
+    }
+
+    /// Makes every answer stale that was computed from the library before now, rows and replies.
+    fn forget(&self) {
+        self.tables.bump(PHOTOS);
+        if let Some(hot) = &self.hot {
+            hot.clear();
+        }
+    }
+
+    /// How many rows are in memory.
+    pub fn rows_in_memory(&self) -> usize {
+        self.rows.len()
+    }
+}

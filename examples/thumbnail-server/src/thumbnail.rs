@@ -1,0 +1,142 @@
+//! The way of a thumbnail request that the response cache on the I/O thread could not answer.
+//!
+//! ```text
+//! memo (id -> photograph)  --miss-->  pool --> SQLite
+//!   |
+//! files (path, version, size) --hit--> the open descriptor, and hot from now on
+//!   |
+//!   +-- miss, first: decode on this worker, publish, reply
+//!   +-- miss, made by another worker: the connection is parked, this worker is free
+//! ```
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use larder_files::{Begin, Body, Entry, Flight, Lease};
+use larder_serve::Reply;
+use larder_thumbs::Source;
+
+use crate::app::App;
+use crate::import;
+use crate::library::Photo;
+use crate::replies::{gone, placeholder, unavailable};
+
+/// Longest edges that are served, in pixels; any other is a 404, so that nobody can fill the disk
+/// with variants.
+pub const SIZES: [u32; 4] = [160, 320, 640, 1280];
+
+/// The bytes behind a URL that names the right version never change.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+/// Any other is kept, but asked for each time.
+const ASK: &str = "public, no-cache";
+
+/// What the URL says of the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// The right one, and nothing else.
+    Right,
+    /// Nothing.
+    Bare,
+    /// An older one, or something we never wrote.
+    Other,
+}
+
+impl Asked {
+    fn of(photo: &Photo, query: Option<&str>) -> Self {
+        match query {
+            None => Self::Bare,
+            Some(query) if query.strip_prefix("v=") == Some(&photo.version) => Self::Right,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// Answers a request for photograph `id` at `size`; `query` is what follows the `?` of the URL.
+pub fn reply(app: &App, id: i64, size: u32, query: Option<&str>) -> Reply {
+    match app.photo(id) {
+        Ok(Some(photo)) => answer(app, &photo, size, query, false),
+        Ok(None) => gone(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// What the cache knows a photograph by: its path below the folder, so that the folder may move.
+pub fn key_source(photo: &Photo) -> &[u8] {
+    photo.path.as_os_str().as_encoded_bytes()
+}
+
+/// `is_fresh`: the row has just been compared with the file. Otherwise that is done before the
+/// photograph is opened, never for a hit.
+fn answer(app: &App, photo: &Photo, size: u32, query: Option<&str>, is_fresh: bool) -> Reply {
+    let asked = Asked::of(photo, query);
+    let may_use = || is_fresh || is_current(app, photo);
+    if let Some(problem) = &photo.problem {
+        if may_use() {
+            return placeholder(StatusCode::UNPROCESSABLE_ENTITY, problem);
+        }
+    } else {
+        match app.thumbs.begin(key_source(photo), &photo.version, size) {
+            Begin::Hit(entry) => return delivered(&entry, asked),
+            Begin::Refused(refusal) => return failed(&refusal.to_error().into()),
+            Begin::Busy(flight) => return parked(flight, asked),
+            Begin::Make(lease) if may_use() => return make(app, photo, size, lease, asked),
+            // Those who wait for the old version are told to come again.
+            Begin::Make(lease) => drop(lease),
+        }
+    }
+    match app.refresh(photo.id, &photo.path) {
+        Ok(Some(now)) => answer(app, &now, size, query, true),
+        Ok(None) => gone(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// Whether the file still is as the library says.
+fn is_current(app: &App, photo: &Photo) -> bool {
+    let meta = app.path(photo).symlink_metadata();
+    meta.is_ok_and(|meta| meta.is_file() && import::stamp(&meta) == photo.stamp)
+}
+
+fn make(app: &App, photo: &Photo, size: u32, lease: Lease, asked: Asked) -> Reply {
+    match app.thumbs.make(lease, &Source::path(app.path(photo)), size) {
+        Ok(entry) => delivered(&entry, asked),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The connection waits for another worker's thumbnail; this worker does not.
+fn parked(flight: Flight, asked: Asked) -> Reply {
+    let (ticket, reply) = Reply::later();
+    flight.on_ready(move |made| {
+        ticket.complete(match made {
+            Ok(entry) => delivered(&entry, asked),
+            Err(error) => failed(&error.into()),
+        });
+    });
+    reply
+}
+
+/// Replies with a thumbnail by descriptor; the server keeps it in memory from then on, unless the
+/// URL says something else: anybody could then fill the memory with copies of one picture.
+fn delivered(entry: &Entry, asked: Asked) -> Reply {
+    let reply = match entry.body() {
+        Body::File { file, offset, len } => Reply::file(Arc::clone(file), *offset, *len),
+        Body::Memory(bytes) => Reply::bytes("image/jpeg", bytes.clone()),
+    };
+    let reply = reply
+        .content_type("image/jpeg")
+        .etag(entry.etag())
+        .cache_control(if asked == Asked::Right { FOREVER } else { ASK })
+        .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if asked == Asked::Other { reply } else { reply.hot() }
+}
+
+/// A placeholder whose status says whose fault it was.
+fn failed(error: &larder_thumbs::Error) -> Reply {
+    let reason = error.to_string();
+    if error.is_timeout() || error.is_changed() || error.is_io() {
+        return placeholder(StatusCode::SERVICE_UNAVAILABLE, &reason);
+    }
+    placeholder(StatusCode::UNPROCESSABLE_ENTITY, &reason)
+}
