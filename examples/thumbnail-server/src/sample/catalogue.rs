@@ -1,50 +1,8 @@
-//! The pictures of the gallery.
+//! The pictures of the gallery, in an order in which neighbours differ.
 
-use super::canvas::Canvas;
+use super::picture::{Picture, picture};
 use super::{balloons, city, coral, fields, flowers, forest, fractal, glass, land, lights, night};
 use super::{ornament, paint, paper, ridges, sea, space};
-
-/// One picture of the gallery.
-pub struct Picture {
-    /// Its file name.
-    pub file: &'static str,
-    /// What it shows, for the EXIF block.
-    pub title: &'static str,
-    /// Columns when upright.
-    pub width: usize,
-    /// Rows when upright.
-    pub height: usize,
-    /// How the camera was held: EXIF 1 to 8.
-    pub orientation: u8,
-    /// When it was taken, as EXIF writes it.
-    pub taken: &'static str,
-    /// Paints it.
-    pub scene: fn(&mut Canvas),
-}
-
-impl Picture {
-    /// Paints the picture upright on a canvas of its shape with at most `pixels` pixels.
-    pub fn paint(&self, pixels: usize) -> Canvas {
-        let full = (self.width * self.height) as f32;
-        let scale = (pixels as f32 / full).sqrt().min(1.0);
-        let side = |n: usize| ((n as f32 * scale) as usize).max(1);
-        let mut canvas = Canvas::new(side(self.width), side(self.height));
-        (self.scene)(&mut canvas);
-        canvas
-    }
-}
-
-/// A row of the catalogue.
-const fn picture(
-    file: &'static str,
-    title: &'static str,
-    (width, height): (usize, usize),
-    orientation: u8,
-    taken: &'static str,
-    scene: fn(&mut Canvas),
-) -> Picture {
-    Picture { file, title, width, height, orientation, taken, scene }
-}
 
 /// All pictures, in the order of their names.
 pub static PICTURES: &[Picture] = &[
@@ -56,155 +14,285 @@ pub static PICTURES: &[Picture] = &[
         "2021:09:18 06:41:07",
         |c| ridges::paint(c, 11, &ridges::MORNING),
     ),
-    picture("02-dusk.jpg", "Dusk", (3840, 1646), 1, "2021:09:18 06:41:07", |c| {
-        ridges::paint(c, 23, &ridges::DUSK)
-    }),
-    picture("03-moonlight.jpg", "Moonlight", (2000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        ridges::paint(c, 31, &ridges::MOONLIGHT)
-    }),
-    picture("04-teal.jpg", "Teal", (1440, 2560), 1, "2021:09:18 06:41:07", |c| {
-        ridges::paint(c, 41, &ridges::TEAL)
-    }),
-    picture("05-dunes.jpg", "Dunes", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
+    picture(
+        "02-aurora-lake.jpg",
+        "Northern lights over the lake",
+        (3000, 2000),
+        3,
+        "2019:02:11 23:12:40",
+        |c| night::aurora(c, 3, &night::GREEN),
+    ),
+    picture(
+        "03-tulips.jpg",
+        "Tulip fields in April",
+        (3200, 1800),
+        1,
+        "2022:04:23 11:05:19",
+        |c| fields::rows(c, 3, &fields::TULIPS),
+    ),
+    picture(
+        "04-neon-moon.jpg",
+        "Moonrise over the neon quarter",
+        (1600, 2400),
+        6,
+        "2023:10:28 21:47:55",
+        |c| city::skyline(c, 9, &city::NEON),
+    ),
+    picture(
+        "05-seigaiha.jpg",
+        "Seigaiha, indigo and gold",
+        (2400, 1800),
+        2,
+        "2018:05:05 15:30:02",
+        |c| ornament::seigaiha(c, 3),
+    ),
+    picture("06-dunes.jpg", "Dunes at first light", (3600, 2400), 8, "2020:01:17 07:22:31", |c| {
         land::dunes(c, 7, &land::FIRST_LIGHT)
     }),
-    picture("06-dunes.jpg", "Dunes", (2400, 3200), 1, "2021:09:18 06:41:07", |c| {
-        land::dunes(c, 26, &land::WHITE_SANDS)
-    }),
-    picture("07-peaks.jpg", "Peaks", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        land::peaks(c, 5, &land::ALPENGLOW)
-    }),
-    picture("08-peaks.jpg", "Peaks", (3600, 2025), 1, "2021:09:18 06:41:07", |c| {
-        land::peaks(c, 15, &land::WINTER)
-    }),
-    picture("09-mesas.jpg", "Mesas", (3600, 1543), 1, "2021:09:18 06:41:07", |c| land::mesas(c, 8)),
-    picture("10-cloudsea.jpg", "Above", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        land::cloud_sea(c, 4)
-    }),
-    picture("11-sunset-sea.jpg", "Sunset", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        sea::open(c, 4, &sea::SUNSET)
-    }),
-    picture("12-moon-sea.jpg", "Moon", (2400, 3200), 1, "2021:09:18 06:41:07", |c| {
-        sea::open(c, 5, &sea::MOON)
-    }),
-    picture("13-calm-sea.jpg", "Calm", (2400, 2400), 1, "2021:09:18 06:41:07", |c| {
-        sea::open(c, 6, &sea::PASTEL)
-    }),
-    picture("14-shore.jpg", "Shore", (2400, 2400), 1, "2021:09:18 06:41:07", |c| sea::shore(c, 6)),
-    picture("15-aurora.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        night::aurora(c, 3, &night::GREEN)
-    }),
-    picture("16-aurora-red.jpg", "x", (2000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        night::aurora(c, 8, &night::CRIMSON)
-    }),
-    picture("17-milky-way.jpg", "x", (2000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        night::milky_way(c, 4, 0.55)
-    }),
-    picture("18-milky-way.jpg", "x", (3840, 2160), 1, "2021:09:18 06:41:07", |c| {
-        night::milky_way(c, 9, -1.3)
-    }),
-    picture("19-nebula.jpg", "x", (3000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        space::nebula(c, 4, &space::PILLARS)
-    }),
-    picture("20-nebula.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        space::nebula(c, 12, &space::ROSE)
-    }),
-    picture("21-ringed.jpg", "x", (3840, 2160), 1, "2021:09:18 06:41:07", |c| {
-        space::planet(c, 4, &space::RINGED)
-    }),
-    picture("22-blue.jpg", "x", (2400, 3000), 1, "2021:09:18 06:41:07", |c| {
-        space::planet(c, 6, &space::BLUE)
-    }),
-    picture("23-blue-hour.jpg", "x", (3840, 2160), 1, "2021:09:18 06:41:07", |c| {
-        city::skyline(c, 4, &city::BLUE_HOUR)
-    }),
-    picture("24-neon.jpg", "x", (2160, 3240), 1, "2021:09:18 06:41:07", |c| {
-        city::skyline(c, 9, &city::NEON)
-    }),
-    picture("25-bokeh.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        lights::bokeh(c, 9, &lights::STREET)
-    }),
-    picture("26-rain.jpg", "x", (2400, 2400), 1, "2021:09:18 06:41:07", |c| {
-        lights::rain(c, 9, &lights::HARBOUR)
-    }),
-    picture("27-forest.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        forest::fog(c, 9, &forest::SUMMER)
-    }),
-    picture("28-forest.jpg", "x", (2000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        forest::fog(c, 5, &forest::AUTUMN)
-    }),
-    picture("29-flow.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        paint::flow(c, 4, &paint::CURRENT)
-    }),
-    picture("30-flow.jpg", "x", (2400, 2400), 1, "2021:09:18 06:41:07", |c| {
-        paint::flow(c, 9, &paint::MEADOW)
-    }),
-    picture("31-malachite.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        paint::marble(c, 9, &paint::MALACHITE)
-    }),
-    picture("32-agate.jpg", "x", (2400, 3200), 1, "2021:09:18 06:41:07", |c| {
-        paint::marble(c, 3, &paint::AGATE)
-    }),
-    picture("33-sunrise-glass.jpg", "x", (2400, 3200), 1, "2021:09:18 06:41:07", |c| {
-        glass::sunrise(c, 3)
-    }),
-    picture("34-rose.jpg", "x", (2600, 2600), 1, "2021:09:18 06:41:07", |c| glass::rose(c, 3)),
-    picture("35-dahlia.jpg", "x", (2400, 2400), 1, "2021:09:18 06:41:07", |c| {
+    picture("07-dahlia.jpg", "Dahlia", (2200, 2200), 1, "2021:08:29 10:14:48", |c| {
         flowers::dahlia(c, 3, &flowers::CORAL)
     }),
-    picture("36-spiral.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        flowers::spiral(c, 3)
+    picture("08-shore.jpg", "The shore from above", (2000, 2500), 5, "2019:07:30 12:40:26", |c| {
+        sea::shore(c, 6)
     }),
-    picture("37-seigaiha.jpg", "x", (3000, 2250), 1, "2021:09:18 06:41:07", |c| {
-        ornament::seigaiha(c, 3)
+    picture("09-rose-nebula.jpg", "Rose nebula", (3000, 2000), 1, "2022:11:19 02:33:10", |c| {
+        space::nebula(c, 12, &space::ROSE)
     }),
-    picture("38-ribbons.jpg", "x", (3000, 2000), 1, "2021:09:18 06:41:07", |c| {
+    picture(
+        "10-paper-reef.jpg",
+        "A reef of cut paper",
+        (2400, 1800),
+        4,
+        "2020:06:12 16:08:00",
+        |c| paper::relief(c, 3, &paper::REEF),
+    ),
+    picture("11-sailing-home.jpg", "Sailing home", (3600, 2400), 1, "2018:08:14 20:51:37", |c| {
+        sea::open(c, 4, &sea::SUNSET)
+    }),
+    picture(
+        "12-forest-october.jpg",
+        "Beeches in October",
+        (1800, 2700),
+        6,
+        "2017:10:21 08:19:44",
+        |c| forest::fog(c, 5, &forest::AUTUMN),
+    ),
+    picture(
+        "13-bauhaus.jpg",
+        "Quilt after the Bauhaus",
+        (1600, 2400),
+        7,
+        "2019:11:02 14:00:31",
+        |c| ornament::bauhaus(c, 3),
+    ),
+    picture("14-mesas.jpg", "Red mesas", (4200, 1800), 1, "2016:03:27 17:36:12", |c| {
+        land::mesas(c, 8)
+    }),
+    picture(
+        "15-malachite.jpg",
+        "Malachite with gold",
+        (2400, 1600),
+        3,
+        "2023:02:09 13:27:05",
+        |c| paint::marble(c, 9, &paint::MALACHITE),
+    ),
+    picture(
+        "16-balloons.jpg",
+        "Balloons over the valley",
+        (2100, 2800),
+        1,
+        "2022:09:03 06:58:21",
+        |c| balloons::rise(c, 3, &ridges::MORNING, 7),
+    ),
+    picture(
+        "17-ringed-planet.jpg",
+        "A planet and its ring",
+        (2880, 1620),
+        2,
+        "2024:01:06 22:10:09",
+        |c| space::planet(c, 4, &space::RINGED),
+    ),
+    picture(
+        "18-lavender.jpg",
+        "Lavender, the sun just going",
+        (3600, 2400),
+        8,
+        "2018:07:08 20:57:50",
+        |c| fields::rows(c, 3, &fields::LAVENDER),
+    ),
+    picture(
+        "19-julia-dragon.jpg",
+        "Julia set: dragons",
+        (2560, 1600),
+        1,
+        "2020:12:24 18:00:00",
+        |c| fractal::escape(c, &fractal::DRAGON),
+    ),
+    picture(
+        "20-rain.jpg",
+        "Rain on the harbour window",
+        (2000, 2000),
+        5,
+        "2021:11:13 19:43:28",
+        |c| lights::rain(c, 9, &lights::HARBOUR),
+    ),
+    picture("21-alpenglow.jpg", "Alpenglow", (3300, 2200), 1, "2017:01:29 07:48:33", |c| {
+        land::peaks(c, 5, &land::ALPENGLOW)
+    }),
+    picture(
+        "22-current.jpg",
+        "A current in coral and gold",
+        (2700, 1800),
+        4,
+        "2023:06:16 11:11:11",
+        |c| paint::flow(c, 4, &paint::CURRENT),
+    ),
+    picture(
+        "23-red-sun.jpg",
+        "Blue mountains under a red sun",
+        (1440, 2560),
+        6,
+        "2019:04:20 18:32:15",
+        |c| ridges::paint(c, 41, &ridges::TEAL),
+    ),
+    picture("24-bokeh.jpg", "A street in December", (2400, 1600), 1, "2022:12:10 17:25:46", |c| {
+        lights::bokeh(c, 9, &lights::STREET)
+    }),
+    picture(
+        "25-milky-way.jpg",
+        "The Milky Way over the woods",
+        (3840, 2160),
+        7,
+        "2020:08:15 01:14:52",
+        |c| night::milky_way(c, 9, -1.3),
+    ),
+    picture(
+        "26-stained-sunrise.jpg",
+        "Sunrise in stained glass",
+        (1500, 2000),
+        1,
+        "2018:06:24 09:40:18",
+        |c| glass::sunrise(c, 3),
+    ),
+    picture(
+        "27-above-clouds.jpg",
+        "Above the clouds",
+        (3000, 2000),
+        2,
+        "2021:03:07 07:02:59",
+        |c| land::cloud_sea(c, 4),
+    ),
+    picture("28-ribbons.jpg", "Woven ribbons", (2100, 1400), 8, "2023:03:31 15:45:00", |c| {
         ornament::ribbons(c, 3)
     }),
-    picture("39-bauhaus.jpg", "x", (2000, 3000), 1, "2021:09:18 06:41:07", |c| {
-        ornament::bauhaus(c, 3)
+    picture("29-moonlit-sea.jpg", "Moonlit sea", (1800, 2400), 1, "2016:08:18 23:36:24", |c| {
+        sea::open(c, 5, &sea::MOON)
     }),
-    picture("40-reef.jpg", "x", (3000, 2250), 1, "2021:09:18 06:41:07", |c| {
-        paper::relief(c, 3, &paper::REEF)
+    picture(
+        "30-pillars.jpg",
+        "Pillars of amber and teal",
+        (2400, 2400),
+        3,
+        "2023:12:15 03:05:41",
+        |c| space::nebula(c, 4, &space::PILLARS),
+    ),
+    picture(
+        "31-patchwork.jpg",
+        "Fields and hedges in June",
+        (3600, 2400),
+        1,
+        "2022:06:11 18:20:07",
+        |c| fields::patchwork(c, 3),
+    ),
+    picture("32-agate.jpg", "Agate", (1650, 2200), 6, "2024:02:22 12:12:38", |c| {
+        paint::marble(c, 3, &paint::AGATE)
     }),
-    picture("41-canyon.jpg", "x", (2000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        paper::relief(c, 7, &paper::CANYON)
+    picture(
+        "33-blue-hour.jpg",
+        "Blue hour by the river",
+        (3840, 1646),
+        5,
+        "2019:09:27 19:33:03",
+        |c| city::skyline(c, 4, &city::BLUE_HOUR),
+    ),
+    picture("34-paper-waves.jpg", "Paper waves", (1600, 2400), 1, "2020:04:04 10:50:29", |c| {
+        paper::waves(c, 3)
     }),
-    picture("42-contours.jpg", "x", (3000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        paper::contours(c, 3)
+    picture("35-violet-dahlia.jpg", "Violet dahlia", (2000, 2500), 4, "2022:08:20 09:31:16", |c| {
+        flowers::dahlia(c, 8, &flowers::VIOLET)
     }),
-    picture("43-waves.jpg", "x", (2000, 3000), 1, "2021:09:18 06:41:07", |c| paper::waves(c, 3)),
-    picture("44-dragon.jpg", "x", (3200, 2000), 1, "2021:09:18 06:41:07", |c| {
-        fractal::escape(c, &fractal::DRAGON)
+    picture(
+        "36-winter-peaks.jpg",
+        "Winter light on the range",
+        (3520, 1980),
+        1,
+        "2018:02:17 12:28:54",
+        |c| land::peaks(c, 15, &land::WINTER),
+    ),
+    picture(
+        "37-seahorses.jpg",
+        "Mandelbrot set: the valley of sea horses",
+        (2400, 1600),
+        7,
+        "2017:12:03 16:16:16",
+        |c| fractal::escape(c, &fractal::SEAHORSE),
+    ),
+    picture(
+        "38-forest-summer.jpg",
+        "Sunlight in the fog",
+        (3000, 2000),
+        1,
+        "2021:06:26 07:09:42",
+        |c| forest::fog(c, 9, &forest::SUMMER),
+    ),
+    picture(
+        "39-golden-spiral.jpg",
+        "Beads on a golden spiral",
+        (2400, 1600),
+        8,
+        "2024:05:18 14:55:23",
+        |c| flowers::spiral(c, 3),
+    ),
+    picture(
+        "40-moonlit-valley.jpg",
+        "Full moon over the valley",
+        (1600, 2400),
+        2,
+        "2017:11:04 22:41:30",
+        |c| ridges::paint(c, 31, &ridges::MOONLIGHT),
+    ),
+    picture("41-rose-window.jpg", "Rose window", (2100, 2100), 1, "2016:05:15 11:20:35", |c| {
+        glass::rose(c, 3)
     }),
-    picture("45-seahorse.jpg", "x", (3000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        fractal::escape(c, &fractal::SEAHORSE)
+    picture("42-calm.jpg", "No wind", (2400, 1800), 3, "2019:05:25 05:37:58", |c| {
+        sea::open(c, 6, &sea::PASTEL)
     }),
-    picture("46-lace.jpg", "x", (2000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        fractal::escape(c, &fractal::LACE)
+    picture(
+        "43-silk.jpg",
+        "Strange attractor: silk",
+        (2000, 2000),
+        6,
+        "2023:08:08 20:08:08",
+        |c| fractal::attractor(c, &fractal::SILK),
+    ),
+    picture("44-crimson-aurora.jpg", "A red aurora", (1600, 2400), 1, "2024:05:11 00:26:13", |c| {
+        night::aurora(c, 8, &night::CRIMSON)
     }),
-    picture("47-silk.jpg", "x", (2400, 2400), 1, "2021:09:18 06:41:07", |c| {
-        fractal::attractor(c, &fractal::SILK)
-    }),
-    picture("48-feather.jpg", "x", (3000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        fractal::attractor(c, &fractal::FEATHER)
-    }),
-    picture("49-brain.jpg", "x", (3000, 2000), 1, "2021:09:18 06:41:07", |c| {
+    picture("45-brain-coral.jpg", "Brain coral", (2400, 1600), 5, "2018:09:12 13:03:47", |c| {
         coral::grow(c, 3, &coral::BRAIN)
     }),
-    picture("50-polyps.jpg", "x", (2000, 2000), 1, "2021:09:18 06:41:07", |c| {
-        coral::grow(c, 3, &coral::POLYPS)
+    picture("46-meadow.jpg", "Wind in the meadow", (2000, 2000), 4, "2021:05:16 15:22:20", |c| {
+        paint::flow(c, 9, &paint::MEADOW)
     }),
-    picture("51-lavender.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        fields::rows(c, 3, &fields::LAVENDER)
+    picture("47-blue-planet.jpg", "A blue world", (1800, 2250), 7, "2022:02:26 21:59:01", |c| {
+        space::planet(c, 6, &space::BLUE)
     }),
-    picture("52-tulips.jpg", "x", (3600, 2025), 1, "2021:09:18 06:41:07", |c| {
-        fields::rows(c, 3, &fields::TULIPS)
-    }),
-    picture("53-patchwork.jpg", "x", (3600, 2400), 1, "2021:09:18 06:41:07", |c| {
-        fields::patchwork(c, 3)
-    }),
-    picture("54-balloons.jpg", "x", (2400, 3200), 1, "2021:09:18 06:41:07", |c| {
-        balloons::rise(c, 3, &ridges::MORNING, 7)
-    }),
+    picture(
+        "48-rose-dusk.jpg",
+        "Dusk over the ranges",
+        (4410, 1890),
+        1,
+        "2020:10:10 18:44:56",
+        |c| ridges::paint(c, 23, &ridges::DUSK),
+    ),
 ];

@@ -44,7 +44,7 @@ pub const BLUE_HOUR: Look = Look {
     walls: &[0x6f7496, 0x424d78, 0x26335a, 0x121b38],
     lamps: &[0xffe2a8, 0xffc56f, 0xffa94d, 0xfff1d8, 0xcfe4ff],
     awake: 0.42,
-    tall: 0.46,
+    tall: 0.66,
 };
 
 /// Deep night in neon.
@@ -110,9 +110,9 @@ fn houses(canvas: &mut Canvas, seed: u32, look: &Look, (depth, walls): (f32, &Gr
     while left < canvas.aspect() {
         let width = dice.range(0.035, 0.085) * (0.6 + 0.55 * depth);
         // The centre is tall, the suburbs are not; the nearest row is low.
-        let centre = 0.5 + 0.5 * noise.at(left * 1.3, depth * 9.0);
-        let rise =
-            look.tall * (0.25 + 0.75 * centre * dice.unit().powf(0.7)) * (1.0 - 0.55 * depth);
+        let centre = 0.65 + 0.55 * noise.at(left * 1.3, depth * 9.0);
+        let proud = 0.13 + 0.87 * centre * dice.unit().powf(1.3);
+        let rise = look.tall * proud * (1.0 - 0.50 * depth);
         let house = House {
             left,
             right: left + width,
@@ -144,7 +144,7 @@ fn build(canvas: &mut Canvas, house: &House, awake: f32, lamps: &[Rgb]) {
         let top = house.top - crown((u - middle).abs()).max(0.0);
         let cover = ((v - top) / soft + 0.5).clamp(0.0, 1.0) * side;
         // The street lights the walls from below.
-        let street = lamps[1] * (0.10 * smooth(0.16, 0.0, WATER - v));
+        let street = hex(0xffb070) * (0.05 * smooth(0.16, 0.0, WATER - v));
         let bright = if u < middle { 1.12 } else { 0.88 };
         let lamp = if v > house.top + 0.012 { window(house, (u, v), awake, lamps) } else { None };
         let colour = lamp.unwrap_or(house.wall * bright + street);
@@ -169,5 +169,5 @@ fn window(house: &House, (u, v): (f32, f32), awake: f32, lamps: &[Rgb]) -> Optio
     }
     let tone = hash01(column + 91, floor, house.seed);
     let lamp = lamps[((tone * tone) * lamps.len() as f32) as usize % lamps.len()];
-    Some(lamp * (0.45 + 0.9 * hash01(column, floor + 57, house.seed)))
+    Some(lamp * (0.35 + 1.1 * hash01(column, floor + 57, house.seed)))
 }

@@ -18,12 +18,6 @@ pub const BRAIN: Look = Look {
     colours: &[0x06283a, 0x0f5f6a, 0x3fb09a, 0xf4d9a0, 0xf08a6a, 0xd94f5c],
 };
 
-/// Polyps, each on its own.
-pub const POLYPS: Look = Look {
-    rates: (0.030, 0.0615),
-    colours: &[0x1a0f33, 0x3a2266, 0x7a3f9a, 0xe07aa8, 0xffc8a0, 0xfff2d0],
-};
-
 /// Rows of the dish in which it grows; it is as wide as the picture is.
 const ROWS: usize = 230;
 /// Steps of growth.

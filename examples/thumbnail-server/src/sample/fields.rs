@@ -176,12 +176,12 @@ pub fn patchwork(canvas: &mut Canvas, seed: u32) {
     let sky = Sky::new(&light, canvas);
     sky.paint(canvas);
     sky::clouds(canvas, &sky, noise.other(90), &heaps);
-    let camera = Camera { eye: 3.1, horizon: 0.33, focal: 1.25, near: 2.8, far: 60.0 };
+    let camera = Camera { eye: 2.6, horizon: 0.33, focal: 1.2, near: 2.4, far: 70.0 };
     let hills =
         |x: f32, z: f32| 1.15 * noise.fbm(x * 0.14, z * 0.14, 3) + 0.4 * smooth(9.0, 30.0, z);
     let field = |x: f32, z: f32| {
         let bend = noise.other(1).at(x * 0.4, z * 0.4) * 0.35;
-        noise.other(2).cell(x * 0.62 + bend, z * 0.50 - bend)
+        noise.other(2).cell(x * 0.50 + bend, z * 0.30 - bend)
     };
     let trees = |x: f32, z: f32| {
         let (cx, cz) = (floor(x * 6.0), floor(z * 6.0));
@@ -205,14 +205,14 @@ pub fn patchwork(canvas: &mut Canvas, seed: u32) {
         let furrow = ((p.x * angle.cos() + p.z * angle.sin()) * 55.0).sin() * (-p.z * 0.16).exp();
         let soil = noise.other(6).fbm(p.x * 3.0, p.z * 3.0, 4);
         let crop = crops.at(tone) * (1.0 + 0.09 * furrow + 0.14 * soil);
-        let hedge = smooth(0.035, 0.015, cell.edge);
+        let hedge = smooth(0.03, 0.012, cell.edge);
         let wood = smooth(0.005, 0.03, trees(p.x, p.z)).max(hedge);
         let body = mix(crop, hex(0x2c5228) * (1.0 + 0.5 * soil), wood);
         let open = sunlight(p, sun, 2.5, height);
         let light = facing(p, sun).max(0.0) * open;
         let lit = body * (hex(0x8fa4d0) * 0.42 + hex(0xffe2a8) * (1.35 * light));
         let u = aspect / 2.0 + camera.focal * p.x / p.z;
-        mix(lit, sky.air(u, 0.32), 1.0 - (-p.z * 0.03).exp())
+        mix(lit, sky.air(u, 0.30), 0.92 - 0.92 * (-(p.z * 0.022).powf(1.4)).exp())
     });
     canvas.bloom(0.8, 0.05, 0.25);
     canvas.vignette(0.18);

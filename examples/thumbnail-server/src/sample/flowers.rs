@@ -106,26 +106,30 @@ impl Petal {
     }
 }
 
-/// A spiral of beads that goes on over the border.
+/// A spiral of beads on dark cloth that goes on over the border.
 pub fn spiral(canvas: &mut Canvas, seed: u32) {
     let (noise, aspect) = (Noise(seed), canvas.aspect());
-    let paper = hex(0xf3ead8);
-    let colours = Gradient::even(&[0xf6bd60, 0xf28482, 0xc8553d, 0x84a59d, 0x2f6f7e, 0x1d3557]);
-    canvas.fill(|u, v| paper * (1.0 + 0.06 * noise.fbm(u * 80.0, v * 80.0, 3)));
-    let middle = (aspect * 0.5, 0.5);
-    let far = (aspect * aspect * 0.25 + 0.25).sqrt() + 0.03;
-    let gap = 0.0125;
-    let count = ((far / gap) * (far / gap)) as usize;
-    for i in 1..count {
+    let cloth = hex(0x0f1a2c);
+    let colours = Gradient::even(&[
+        0xfff0c0, 0xffc94f, 0xf78a3c, 0xe0405f, 0x9a2f86, 0x3f3fa0, 0x1f7fb8, 0x2fc0b0,
+    ]);
+    canvas.fill(|u, v| cloth * (1.0 + 0.3 * noise.fbm(u * 90.0, v * 90.0, 3)));
+    let middle = (aspect * 0.38, 0.53);
+    let far = (aspect * aspect * 0.4 + 0.3).sqrt() + 0.05;
+    let gap = 0.0205;
+    for i in 1..((far / gap) * (far / gap)) as usize {
         let d = gap * (i as f32).sqrt();
         let angle = i as f32 * GOLDEN;
         let place = (middle.0 + d * angle.cos(), middle.1 + d * angle.sin());
-        let wave = 0.5 + 0.5 * (d * 17.0 - 3.0 * angle.sin() * 0.0 + (i % 21) as f32 * 0.30).sin();
-        let radius = gap * (0.42 + 0.46 * wave) * smooth(0.0, 0.08, d).max(0.35);
-        let tone = d / far * 0.9 + 0.10 * noise.other(2).fbm(place.0 * 3.0, place.1 * 3.0, 3);
-        bead(canvas, place, radius, colours.at(tone));
+        // Arms of large and small beads, 21 of them as in a sunflower.
+        let arm =
+            0.5 + 0.5 * ((i % 21) as f32 / 21.0 * std::f32::consts::TAU * 3.0 + d * 9.0).sin();
+        let radius = gap * (0.44 + 0.46 * arm);
+        let tone = d / far * 1.05 + 0.12 * noise.other(2).fbm(place.0 * 3.0, place.1 * 3.0, 3);
+        bead(canvas, place, radius, colours.at(tone) * (0.75 + 0.35 * arm));
     }
-    canvas.vignette(0.12);
+    canvas.bloom(0.7, 0.02, 0.3);
+    canvas.vignette(0.3);
 }
 
 /// A round bead with a shadow on the paper.

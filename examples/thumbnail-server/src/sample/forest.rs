@@ -46,9 +46,10 @@ pub fn fog(canvas: &mut Canvas, seed: u32, look: &Look) {
     for row in 0..ROWS {
         let near = (row as f32 + 1.0) / ROWS as f32;
         floor(canvas, noise.other(row), look, (near, depth.at(0.15 + 0.85 * near)));
-        trunks(canvas, seed ^ (row * 977 + 5), near, depth.at(0.18 + 0.82 * near));
-        if row == 2 || row == 4 {
-            rays(canvas, noise.other(30 + row), sun, light * (0.24 - 0.02 * row as f32));
+        let shade = (depth.at(0.18 + 0.82 * near), hex(look.floor));
+        trunks(canvas, seed ^ (row * 977 + 5), near, shade);
+        if row == 1 || row == 3 || row == 5 {
+            rays(canvas, noise.other(30 + row), sun, light * (0.34 - 0.02 * row as f32));
         }
     }
     canvas.bloom(0.75, 0.06, 0.4);
@@ -70,7 +71,7 @@ fn floor(canvas: &mut Canvas, noise: Noise, look: &Look, (near, colour): (f32, R
 }
 
 /// The trunks of one row, with a few bare twigs and the shade of their crowns.
-fn trunks(canvas: &mut Canvas, seed: u32, near: f32, colour: Rgb) {
+fn trunks(canvas: &mut Canvas, seed: u32, near: f32, (colour, leaves): (Rgb, Rgb)) {
     let mut dice = Dice::new(seed);
     let noise = Noise(seed);
     let (aspect, soft) = (canvas.aspect(), canvas.pixel());
@@ -82,6 +83,9 @@ fn trunks(canvas: &mut Canvas, seed: u32, near: f32, colour: Rgb) {
         let area = [foot.0 - 0.1 - width, 0.0, foot.0 + 0.1 + width, foot.1];
         canvas.shade_box(area, |u, v, pixel| {
             let up = foot.1 - v;
+            if (u - foot.0 - lean * up).abs() > width * 1.4 + 0.012 {
+                return;
+            }
             let bend = lean * up + 0.008 * noise.at(id, up * 3.0);
             let half = width * (0.55 + 0.25 * (1.0 - up) + 0.5 * (-up * 22.0).exp());
             let d = (u - foot.0 - bend) / half;
@@ -93,18 +97,19 @@ fn trunks(canvas: &mut Canvas, seed: u32, near: f32, colour: Rgb) {
             }
         });
     }
-    crowns(canvas, noise.other(8), near, colour);
+    crowns(canvas, noise.other(8), near, (colour, leaves));
 }
 
 /// Leaves that hang into the picture from above.
-fn crowns(canvas: &mut Canvas, noise: Noise, near: f32, colour: Rgb) {
+fn crowns(canvas: &mut Canvas, noise: Noise, near: f32, (colour, leafage): (Rgb, Rgb)) {
     let scale = 5.0 / (0.35 + near);
     canvas.shade_box([0.0, 0.0, canvas.aspect(), 0.55], |u, v, pixel| {
         let mass = noise.fbm(u * scale * 0.45, v * scale * 0.6, 2);
-        let leaf = noise.other(1).fbm(u * scale * 4.0, v * scale * 4.0, 4);
+        let leaf = noise.other(1).fbm(u * scale * 9.0, v * scale * 7.0, 3);
         let hang = 0.30 - v * 1.5 - 0.1 * near;
-        let cover = smooth(0.0, 0.22, mass * 0.55 + leaf * 0.55 + hang - 0.12);
-        *pixel = mix(*pixel, colour * (1.0 + 0.3 * leaf), cover * 0.85);
+        let cover = smooth(0.0, 0.5, mass * 0.8 + leaf * 0.65 + hang - 0.10);
+        let shine = leafage * (0.55 - 0.45 * near);
+        *pixel = mix(*pixel, colour * (0.8 + 0.3 * leaf) + shine, cover * 0.8);
     });
 }
 

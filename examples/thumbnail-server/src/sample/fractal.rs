@@ -16,6 +16,8 @@ pub struct View {
     pub colours: &'static [u32],
     /// How fast they do.
     pub speed: f32,
+    /// Where they begin.
+    pub phase: f32,
     /// Steps before a point counts as inside.
     pub depth: u32,
 }
@@ -29,6 +31,7 @@ pub const DRAGON: View = View {
         0x060818, 0x132a5c, 0x2f7fb8, 0xbfeaf0, 0xfff2c4, 0xf59a3c, 0xa82a2a, 0x2a0a24, 0x060818,
     ],
     speed: 0.32,
+    phase: 0.55,
     depth: 420,
 };
 
@@ -39,17 +42,8 @@ pub const SEAHORSE: View = View {
     julia: None,
     colours: &[0x04121f, 0x0b4a5c, 0x2fb09a, 0xf2f0c8, 0xf4b04c, 0xb84a3a, 0x4a1a4f, 0x04121f],
     speed: 0.42,
+    phase: 0.0,
     depth: 900,
-};
-
-/// Lace in rose and plum.
-pub const LACE: View = View {
-    centre: (0.0, 0.0),
-    size: 2.3,
-    julia: Some((-0.4, 0.6)),
-    colours: &[0x12061f, 0x4a1460, 0xb83a80, 0xffb0a8, 0xfff4e0, 0x8fc0d8, 0x2a3f80, 0x12061f],
-    speed: 0.36,
-    depth: 320,
 };
 
 /// Paints a Julia or Mandelbrot set, lit as if the colours were a relief.
@@ -90,7 +84,7 @@ fn colour(view: &View, colours: &Gradient, x: f64, y: f64) -> Rgb {
             let (nx, ny) = ((zx * dx + zy * dy), (zy * dx - zx * dy));
             let length = (nx * nx + ny * ny).sqrt().max(1e-30);
             let light = ((nx * -0.6 + ny * 0.8) / length) as f32;
-            let tone = (smooth_i as f32 + 1.0).max(0.0).sqrt() * view.speed;
+            let tone = (smooth_i as f32 + 1.0).max(0.0).sqrt() * view.speed + view.phase;
             return colours.cycle(tone) * (0.78 + 0.34 * light);
         }
     }
@@ -114,27 +108,23 @@ pub const SILK: Dust = Dust {
     second: 0xff9a4a,
 };
 
-/// A feather in green and rose.
-pub const FEATHER: Dust = Dust {
-    law: [-2.0, -2.0, -1.2, 2.0],
-    colours: &[0x070509, 0x2a0f3a, 0x8a2a6a, 0xf08a9a, 0xfff0e0],
-    second: 0x4fe0c0,
-};
-
 /// Lets a point fly by de Jong's formula some millions of times, and develops where it has been.
 pub fn attractor(canvas: &mut Canvas, look: &Dust) {
     let [a, b, c, d] = look.law;
+    let next = |x: f32, y: f32| ((a * y).sin() - (b * x).cos(), (c * x).sin() - (d * y).cos());
     let (w, h) = (canvas.width as f32, canvas.height as f32);
-    let scale = w.min(h) / 4.25;
+    let (middle, size) = extent(&next);
+    let scale = (w / size.0).min(h / size.1) * 0.90;
     let mut hits = vec![(0f32, 0f32); canvas.pixels.len()];
     let (mut x, mut y) = (0.1f32, 0.1f32);
     let mut dice = Dice::new(5);
     let flights = canvas.pixels.len() * 7;
     for _ in 0..flights {
-        let next = ((a * y).sin() - (b * x).cos(), (c * x).sin() - (d * y).cos());
-        let turn = 0.5 + 0.5 * ((next.0 - x) * 0.9 + (next.1 - y) * 0.4).sin();
-        (x, y) = next;
-        let (px, py) = (w / 2.0 + x * scale + dice.unit() - 0.5, h / 2.0 + y * scale);
+        let (nx, ny) = next(x, y);
+        let turn = 0.5 + 0.5 * ((nx - x) * 0.9 + (ny - y) * 0.4).sin();
+        (x, y) = (nx, ny);
+        let px = w / 2.0 + (x - middle.0) * scale + dice.unit() - 0.5;
+        let py = h / 2.0 + (y - middle.1) * scale;
         if px >= 0.0 && py >= 0.0 && px < w && py < h {
             let hit = &mut hits[py as usize * canvas.width + px as usize];
             *hit = (hit.0 + 1.0, hit.1 + turn);
@@ -151,4 +141,16 @@ pub fn attractor(canvas: &mut Canvas, look: &Dust) {
     }
     canvas.bloom(0.4, 0.03, 0.35);
     canvas.vignette(0.15);
+}
+
+/// The middle and the size of the box in which a point flies.
+fn extent(next: &impl Fn(f32, f32) -> (f32, f32)) -> ((f32, f32), (f32, f32)) {
+    let (mut x, mut y) = (0.1f32, 0.1f32);
+    let (mut low, mut high) = ((f32::MAX, f32::MAX), (f32::MIN, f32::MIN));
+    for _ in 0..20_000 {
+        (x, y) = next(x, y);
+        low = (low.0.min(x), low.1.min(y));
+        high = (high.0.max(x), high.1.max(y));
+    }
+    (((low.0 + high.0) / 2.0, (low.1 + high.1) / 2.0), (high.0 - low.0, high.1 - low.1))
 }

@@ -13,15 +13,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jpeg_encoder::{ColorType, Encoder};
 
-use super::catalogue::{PICTURES, Picture};
+use super::catalogue::PICTURES;
 use super::develop::{develop, stored_size};
 use super::exif;
+use super::picture::Picture;
 
 /// The number of pictures in the gallery.
 pub const COUNT: usize = PICTURES.len();
 
 /// The canvas has at most this many pixels; the rest of a large photograph is enlargement.
-const CANVAS_PIXELS: usize = 2_000_000;
+const CANVAS_PIXELS: usize = 1_100_000;
 /// As a camera's "fine".
 const JPEG_QUALITY: u8 = 88;
 

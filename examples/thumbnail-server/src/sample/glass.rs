@@ -10,7 +10,7 @@ const LEAD: u32 = 0x0c0b0e;
 /// A window of the sun over hills and water.
 pub fn sunrise(canvas: &mut Canvas, seed: u32) {
     let (noise, aspect) = (Noise(seed), canvas.aspect());
-    let sky = Gradient::even(&[0x1b3a8a, 0x3f78c8, 0xf3a04c, 0xffd45e, 0xfff0a0]);
+    let sky = Gradient::even(&[0x14246f, 0x1f4fb0, 0x5f8fd8, 0xf08a5a, 0xffb838, 0xffe070]);
     let hills = Gradient::even(&[0x2f8f5b, 0x176a4f, 0x0f4f5f]);
     let water = Gradient::even(&[0x1f9fc0, 0x1565a8, 0x20307f]);
     let sun = (aspect * 0.5, 0.40);
@@ -19,20 +19,20 @@ pub fn sunrise(canvas: &mut Canvas, seed: u32) {
         let vary = (id >> 8 & 255) as f32 / 255.0 - 0.5;
         let hill = 0.56 - 0.10 * (u * 5.0 + 0.6).sin() - 0.05 * (u * 11.0).cos();
         if d < 0.15 {
-            hex(0xff5a2f) * (1.0 + 0.4 * vary) + hex(0xffb030) * 0.4
+            hex(0xff3f1a) * (1.0 + 0.5 * vary) + hex(0xff8a20) * 0.25
         } else if v > 0.72 {
-            let path = smooth(0.22, 0.0, (u - sun.0).abs() + vary * 0.1);
-            mix(water.at((v - 0.72) * 3.4 + vary * 0.5), hex(0xffb347), path * 0.75)
+            let path = smooth(0.10, 0.02, (u - sun.0).abs() + vary * 0.06);
+            mix(water.at((v - 0.72) * 3.4 + vary * 0.5), hex(0xff9a2f), path * 0.9)
         } else if v > hill {
             hills.at((v - hill) * 4.0 + vary * 0.6)
         } else {
-            sky.at(1.0 - (d - 0.15) * 1.25 + vary * 0.22)
+            sky.at(0.92 - (d - 0.15) * 1.7 + vary * 0.24)
         }
     };
     canvas.fill(|u, v| {
-        let (x, y) = (u * 15.0, v * 15.0);
+        let (x, y) = (u * 21.0, v * 21.0);
         let cell = noise.cell(x, y);
-        let colour = scene(cell.centre.0 / 15.0, cell.centre.1 / 15.0, cell.id);
+        let colour = scene(cell.centre.0 / 21.0, cell.centre.1 / 21.0, cell.id);
         pane(noise, (u, v), colour, cell.edge)
     });
     canvas.bloom(0.5, 0.03, 0.45);

@@ -40,31 +40,6 @@ pub const FIRST_LIGHT: Look = Look {
     haze: 0.16,
 };
 
-/// Gypsum under an evening sky.
-pub const WHITE_SANDS: Look = Look {
-    light: Light {
-        air: &[0x2b3d75, 0x6f79b4, 0xc39cc0, 0xf6bfb2],
-        horizon: 0.40,
-        sun: (0.2, 0.36),
-        radius: 0.0,
-        tint: 0xffc2a8,
-        glow: 0.35,
-        disc: Disc::Sun,
-    },
-    clouds: Some(Clouds {
-        cover: 0.5,
-        scale: 1.0,
-        lit: 0xffd0c0,
-        dark: 0x8a7bb0,
-        opacity: 0.8,
-        stretch: 2.2,
-    }),
-    ground: &[0x3c4478, 0x6a6fa6, 0xb4a3c4, 0xf3d6cf, 0xfff2e4],
-    rock: &[],
-    from: (-0.85, 0.28, 0.45),
-    haze: 0.13,
-};
-
 /// Peaks that burn before the valley has any sun.
 pub const ALPENGLOW: Look = Look {
     light: Light {
@@ -294,7 +269,8 @@ pub fn cloud_sea(canvas: &mut Canvas, seed: u32) {
         let tone = 0.12 + 0.42 * thin + 0.55 * facing(p, sun).max(0.0);
         let above = smooth(0.0, 0.18, peak(p.x, p.z) - cloud(p.x, p.z) + 0.06);
         let stone = rock.at(0.25 + 0.8 * facing(p, sun));
-        through_air(&sky, aspect, &camera, p, mix(vapour.at(tone), stone, above), 0.24)
+        let haze = 0.24 - 0.14 * above;
+        through_air(&sky, aspect, &camera, p, mix(vapour.at(tone), stone, above), haze)
     });
     canvas.bloom(0.8, 0.06, 0.35);
     canvas.vignette(0.2);

@@ -27,7 +27,7 @@ pub const HARBOUR: Look = Look {
 /// Discs of light over a soft night.
 pub fn bokeh(canvas: &mut Canvas, seed: u32, look: &Look) {
     glimmer(canvas, seed, look, 1.0);
-    canvas.bloom(0.8, 0.08, 0.25);
+    canvas.bloom(0.25, 0.10, 0.45);
     canvas.vignette(0.3);
 }
 
@@ -37,13 +37,13 @@ fn glimmer(canvas: &mut Canvas, seed: u32, look: &Look, scale: f32) {
     let (night, aspect) = (Gradient::even(look.night), canvas.aspect());
     canvas.fill(|u, v| night.at(v + 0.12 * noise.fbm(u * 1.5, v * 1.5, 3)));
     let lamps: Vec<Rgb> = look.lamps.iter().map(|c| hex(*c)).collect();
-    let count = (150.0 * aspect) as usize;
+    let count = (230.0 * aspect) as usize;
     for i in 0..count {
         let near = i as f32 / count as f32;
-        let spread = 0.07 + 0.30 * near * near;
+        let spread = 0.06 + 0.30 * near;
         let place = (dice.range(-0.05, aspect + 0.05), 0.52 + dice.bell() * spread);
         let radius = scale * (0.012 + 0.075 * near.powf(1.7)) * dice.range(0.75, 1.25);
-        let power = dice.range(0.25, 1.0) * (0.10 + 0.30 * (1.0 - near));
+        let power = dice.range(0.25, 1.0).powi(2) * (0.22 + 0.9 * (1.0 - near).powi(2));
         bubble(canvas, place, radius, lamps[dice.below(lamps.len())] * power, near);
     }
 }

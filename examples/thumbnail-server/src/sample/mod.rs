@@ -36,6 +36,7 @@ mod night;
 mod ornament;
 mod paint;
 mod paper;
+mod picture;
 mod ridges;
 mod sea;
 mod space;

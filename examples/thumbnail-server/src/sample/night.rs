@@ -129,12 +129,12 @@ pub fn milky_way(canvas: &mut Canvas, seed: u32, slope: f32) {
     };
     canvas.shade(|u, v, pixel| {
         let (light, dust, core) = cloud(u, v);
-        let tone = mix(hex(0x8fa0d8), hex(0xffd2a8), core * 0.75);
+        let tone = mix(hex(0x7f98e8), hex(0xffc890), core * 0.8);
         let pink = smooth(0.35, 0.8, noise.other(4).fbm(u * 9.0, v * 9.0, 3)) * light;
-        *pixel += tone * (light * 0.42) + hex(0xff5f7f) * (pink * 0.25);
-        *pixel = mix(*pixel, hex(0x0a0710), dust * 0.78);
+        *pixel += tone * (light * light * 0.62 + light * 0.10) + hex(0xff5f8f) * (pink * 0.14);
+        *pixel = mix(*pixel, hex(0x140a0c), dust * 0.85);
     });
-    stars(canvas, seed, (9000.0 * aspect) as usize, |u, v| {
+    stars(canvas, seed, (15000.0 * aspect) as usize, |u, v| {
         let (light, dust, _) = cloud(u, v);
         (0.22 + light * 1.2) * (1.0 - 0.7 * dust) * smooth(1.0, 0.6, v)
     });

@@ -21,13 +21,6 @@ pub const REEF: Stack = Stack {
     scale: 1.25,
 };
 
-/// A canyon at night.
-pub const CANYON: Stack = Stack {
-    sheets: &[0x1a1033, 0x3a1a52, 0x6f2a63, 0xb0405f, 0xe06a52, 0xf5a15a, 0xfbd58a, 0xfff2c8],
-    count: 12.0,
-    scale: 1.0,
-};
-
 /// A map of hills in sheets of paper.
 pub fn relief(canvas: &mut Canvas, seed: u32, look: &Stack) {
     let noise = Noise(seed);
@@ -60,33 +53,6 @@ pub fn relief(canvas: &mut Canvas, seed: u32, look: &Stack) {
         mix(colour * (1.0 - 0.58 * shadow), colour * 1.25 + Rgb::grey(0.02), edge * 0.55)
     });
     canvas.vignette(0.15);
-}
-
-/// Contour lines on the chart of an island that is not there.
-pub fn contours(canvas: &mut Canvas, seed: u32) {
-    let noise = Noise(seed);
-    let ground =
-        Gradient::even(&[0x0d2b36, 0x124450, 0x1d5f63, 0x2f7f6f, 0x7faa78, 0xdcc98a, 0xf2e6c2]);
-    let line = hex(0xf6eccf);
-    let height = |u: f32, v: f32| {
-        let bend = noise.other(1).fbm(u * 1.4, v * 1.4, 3) * 0.3;
-        0.5 + 0.5 * noise.fbm(u * 1.15 + bend, v * 1.15 - bend, 6)
-    };
-    let field = Field::new(canvas, height);
-    let (step, lines) = (canvas.pixel(), 34.0);
-    canvas.fill(|u, v| {
-        let here = field.at(u, v);
-        let (dx, dy) = (field.at(u + step, v) - here, field.at(u, v + step) - here);
-        let slope = (dx * dx + dy * dy).sqrt().max(1e-6);
-        let place = here * lines;
-        let away = (place - place.round()).abs() / (slope * lines);
-        let bold = place.round() as i32 % 5 == 0;
-        let ink = smooth(if bold { 1.5 } else { 0.95 }, 0.2, away) * if bold { 0.95 } else { 0.5 };
-        let light = 1.0 + ((dx + dy) / step * -0.16).clamp(-0.4, 0.5);
-        let fibre = 1.0 + 0.05 * noise.other(7).fbm(u * 100.0, v * 100.0, 3);
-        mix(ground.at((here - 0.12) * 1.25) * (light * fibre), line, ink)
-    });
-    canvas.vignette(0.2);
 }
 
 /// Waves of paper under a paper sun.

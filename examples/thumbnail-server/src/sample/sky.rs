@@ -163,12 +163,12 @@ pub fn stars(canvas: &mut Canvas, seed: u32, count: usize, density: impl Fn(f32,
             continue;
         }
         // Few bright ones, many faint ones, as in the sky.
-        let power = 0.05 / (size + 0.02).powf(1.15);
+        let power = 0.036 / (size + 0.01).powf(1.05);
         let radius = (0.0011 + 0.0009 * power.sqrt()).max(pixel * 1.1);
         let light = tones.at(tone) * (power * (0.0016 / radius).min(1.0).powi(2) * 2.2);
         canvas.glow((u, v), radius, light);
-        if power > 1.6 {
-            canvas.glow((u, v), radius * 6.0, light * 0.05);
+        if power > 2.4 {
+            canvas.glow((u, v), radius * 6.0, light * 0.035);
         }
     }
 }
