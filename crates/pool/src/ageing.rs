@@ -69,8 +69,8 @@ impl<M: ManageConnection> Shared<M> {
     /// Whether a connection, out of its slot for a look, was idle for too long and is not needed.
     fn is_surplus(&self, live: &Live<M>, now: Tick) -> bool {
         let Some(limit) = self.config.idle_timeout else { return false };
-        let others = self.bag.census().idle;
-        now >= after(live.returned_at, limit)
-            && others >= self.config.min_idle.unwrap_or(0) as usize
+        // Idle without this one, and with the one that the reaping caller is about to return.
+        let rest = self.bag.census().idle + 1;
+        now >= after(live.returned_at, limit) && rest >= self.config.min_idle.unwrap_or(0) as usize
     }
 }

@@ -74,6 +74,8 @@ mod config;
 mod error;
 mod gate;
 mod live;
+#[cfg(all(loom, test))]
+mod models;
 mod opening;
 mod pool;
 mod pooled;

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::Error;
 use super::manager::SqliteManager;
-use super::writer::Writer;
+use super::opener::Access;
+use super::writer::{BEGIN, Writer};
 use crate::builder::Builder;
 use crate::pool::Pool;
 use crate::pooled::Pooled;
@@ -17,10 +18,13 @@ pub struct SqlitePool {
     readers: Pool<SqliteManager>,
     writer: Pool<SqliteManager>,
     busy_timeout: Duration,
+    /// SQLite itself would begin, and refuse the first statement that writes.
+    writable: bool,
 }
 
 impl SqlitePool {
-    /// Opens the database (the writer first, which creates it) with at most `readers` readers.
+    /// Opens the database (the writer first, which creates it) with at most `readers` readers. With a
+    /// manager that is read-only or query-only there are only readers: `write` is an error.
     ///
     /// # Errors
     /// [`is_manager`](crate::Error::is_manager) when it can't be opened; the message has the path.
@@ -45,11 +49,12 @@ impl SqlitePool {
         settings: impl Fn(Builder<SqliteManager>) -> Builder<SqliteManager>,
     ) -> Result<Self, Error> {
         let busy_timeout = manager.busy_timeout;
+        let writable = manager.access == Access::ReadWrite;
         let writer = settings(SqliteManager::pool()).min_idle(None).max_size(1);
         let writer = writer.build(manager.clone())?;
         let readers = settings(SqliteManager::pool()).max_size(readers);
         let readers = readers.build(manager.for_readers())?;
-        Ok(SqlitePool { readers, writer, busy_timeout })
+        Ok(SqlitePool { readers, writer, busy_timeout, writable })
     }
 
     /// Lends a reader: the thread's last one if it is free.
@@ -78,6 +83,9 @@ impl SqlitePool {
     /// # Errors
     /// As [`write`](SqlitePool::write).
     pub fn write_timeout(&self, timeout: Duration) -> Result<Writer, Error> {
+        if !self.writable {
+            return Err(Error::manager(BEGIN, read_only()));
+        }
         let began = Instant::now();
         let conn = self.writer.get_timeout(timeout)?;
         let left = timeout.saturating_sub(began.elapsed());
@@ -113,4 +121,9 @@ impl SqlitePool {
     pub fn writer(&self) -> &Pool<SqliteManager> {
         &self.writer
     }
+}
+
+fn read_only() -> rusqlite::Error {
+    let message = "the database was opened for reading only".to_string();
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY), Some(message))
 }

@@ -9,6 +9,9 @@ use super::Error;
 use super::manager::SqliteManager;
 use crate::pooled::Pooled;
 
+/// What could not be done, as the error says it.
+pub(super) const BEGIN: &str = "begin a write";
+
 /// The one writer, inside `BEGIN IMMEDIATE`: a connection by `Deref`. Dropping it rolls back.
 #[derive(Debug)]
 pub struct Writer {
@@ -27,7 +30,7 @@ impl Writer {
             conn.busy_timeout(busy_timeout)?;
             begun
         };
-        begin().map_err(|cause| Error::manager("begin a write", cause))?;
+        begin().map_err(|cause| Error::manager(BEGIN, cause))?;
         Ok(Writer { conn })
     }
 

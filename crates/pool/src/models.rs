@@ -1,0 +1,213 @@
+//! loom's models of the bag: every interleaving of a few threads, each ending in a whole bag.
+//!
+//! The content of a slot keeps the bag alive, as a connection keeps its pool, so that the models
+//! also see a return free the very memory that it returned to.
+
+use loom::model::Builder;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use crate::bag::{Bag, Refusal};
+use crate::slot::{self, Resident, Slot};
+use crate::waiter::Grant;
+
+/// Stands for a connection: knows its slot, and whether somebody else has it at the same time.
+struct Thing {
+    bag: Arc<Bag<Thing>>,
+    slot: usize,
+    /// A plain cell: loom reports two holders at once, and a holder that missed a release.
+    uses: loom::cell::Cell<usize>,
+}
+
+impl Resident for Thing {
+    fn home(&self) -> &Slot<Self> {
+        self.bag.slot(self.slot)
+    }
+}
+
+fn give_back(thing: Box<Thing>) {
+    thing.uses.set(thing.uses.get() + 1);
+    if let Err(thing) = slot::put(thing) {
+        let bag = Arc::clone(&thing.bag);
+        let slot = thing.slot;
+        if let Some(refused) = bag.put_marked(slot, thing) {
+            drop(refused);
+            bag.vacate(slot);
+        }
+    }
+}
+
+fn fill(bag: &Arc<Bag<Thing>>, grant: Grant<Thing>) -> Box<Thing> {
+    let Grant { slot, content } = grant;
+    content.unwrap_or_else(|| {
+        Box::new(Thing { bag: Arc::clone(bag), slot, uses: loom::cell::Cell::new(0) })
+    })
+}
+
+/// A bag with all its slots idle.
+fn stocked(slots: usize) -> Arc<Bag<Thing>> {
+    let bag = Arc::new(Bag::new(slots));
+    let all: Vec<_> = (0..slots).map(|_| bag.take_free(0).expect("a free slot")).collect();
+    all.into_iter().for_each(|grant| give_back(fill(&bag, grant)));
+    bag
+}
+
+/// Empties the bag, counting: content keeps the bag alive, and loom reports what is never freed.
+fn drain(bag: &Bag<Thing>) -> usize {
+    let all: Vec<_> = bag.close().into_iter().collect();
+    let count = all.len();
+    for thing in all {
+        let slot = thing.slot;
+        drop(thing);
+        bag.vacate(slot);
+    }
+    assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
+    count
+}
+
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+#[test]
+fn a_slot_has_one_holder() {
+    explore(|| {
+        let bag = stocked(1);
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            if let Some((_, thing)) = other.take_idle(0) {
+                give_back(thing);
+            }
+        });
+        if let Some((_, thing)) = bag.take_idle(0) {
+            give_back(thing);
+        }
+        thread.join().unwrap();
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn no_waiter_is_forgotten() {
+    explore(|| {
+        let bag = stocked(1);
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let bag = Arc::clone(&bag);
+                thread::spawn(move || {
+                    let grant = bag.claim(0, None).expect("sooner or later");
+                    give_back(fill(&bag, grant));
+                })
+            })
+            .collect();
+        let grant = bag.claim(0, None).expect("sooner or later");
+        give_back(fill(&bag, grant));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn no_waiter_is_forgotten_with_two_slots() {
+    explore(|| {
+        let bag = stocked(2);
+        let threads: Vec<_> = (0..2)
+            .map(|nth| {
+                let bag = Arc::clone(&bag);
+                thread::spawn(move || {
+                    let grant = bag.claim(nth, None).expect("sooner or later");
+                    give_back(fill(&bag, grant));
+                })
+            })
+            .collect();
+        let grant = bag.claim(0, None).expect("sooner or later");
+        give_back(fill(&bag, grant));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn a_vacated_slot_wakes_a_waiter() {
+    explore(|| {
+        let bag = stocked(1);
+        let (slot, thing) = bag.take_idle(0).expect("stocked");
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            let grant = other.claim(0, None).expect("sooner or later");
+            assert!(grant.content.is_none(), "it was closed");
+            give_back(fill(&other, grant));
+        });
+        drop(thing);
+        bag.vacate(slot);
+        thread.join().unwrap();
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn a_waiter_that_gives_up_takes_nothing_along() {
+    explore(|| {
+        let bag = stocked(1);
+        let (_, thing) = bag.take_idle(0).expect("stocked");
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            // A deadline in a model has always come already.
+            match other.claim(0, Some(std::time::Instant::now())) {
+                Ok(grant) => give_back(fill(&other, grant)),
+                Err(refusal) => assert_eq!(refusal, Refusal::Timeout),
+            }
+        });
+        give_back(thing);
+        thread.join().unwrap();
+        assert_eq!(bag.census().waiting, 0);
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn closing_refuses_waiters_and_retires_all() {
+    explore(|| {
+        let bag = stocked(1);
+        let served = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (bag, served) = (Arc::clone(&bag), Arc::clone(&served));
+                thread::spawn(move || match bag.claim(0, None) {
+                    Ok(grant) => {
+                        served.fetch_add(1, Ordering::Relaxed);
+                        give_back(fill(&bag, grant));
+                    }
+                    Err(refusal) => assert_eq!(refusal, Refusal::Closed),
+                })
+            })
+            .collect();
+        for thing in bag.close() {
+            let slot = thing.slot;
+            drop(thing);
+            bag.vacate(slot);
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
+        assert!(bag.claim(0, None).is_err());
+    });
+}
+
+#[test]
+fn a_return_may_free_the_bag() {
+    explore(|| {
+        let bag = stocked(1);
+        let (_, thing) = bag.take_idle(0).expect("stocked");
+        let thread = thread::spawn(move || give_back(thing));
+        for thing in bag.close() {
+            let slot = thing.slot;
+            drop(thing);
+            bag.vacate(slot);
+        }
+        drop(bag);
+        thread.join().unwrap();
+    });
+}

@@ -1,0 +1,151 @@
+//! No caller is answered long after its deadline, whatever holds the connection back.
+
+mod support;
+
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use larder_pool::{NopErrorHandler, Pool};
+use support::{Fake, until};
+
+/// On an idle machine 10 ms is what we promise; a test may run beside others.
+const LATE: Duration = Duration::from_millis(150);
+
+/// Asks with a deadline, and returns how much later the answer came.
+fn lateness(pool: &Pool<Fake>, timeout: Duration) -> Duration {
+    let asked = Instant::now();
+    let error = pool.get_timeout(timeout).expect_err("nothing can be had");
+    let took = asked.elapsed();
+    assert!(error.is_timeout(), "{error}");
+    assert!(took >= timeout, "gave up after {took:?} of {timeout:?}");
+    took - timeout
+}
+
+#[test]
+fn while_all_are_lent() {
+    let pool = Pool::builder().max_size(2).build(Fake::default()).unwrap();
+    let _held = (pool.get().unwrap(), pool.get().unwrap());
+    thread::scope(|scope| {
+        for nth in 0..20 {
+            let pool = &pool;
+            scope.spawn(move || {
+                let late = lateness(pool, Duration::from_millis(nth * 7));
+                assert!(late < LATE, "{late:?} late");
+            });
+        }
+    });
+    assert_eq!(pool.state().waiters, 0, "those who gave up have left the queue");
+}
+
+/// Hangs until it is let go.
+fn hanging(gate: &Arc<Mutex<()>>) -> Fake {
+    let gate = Arc::clone(gate);
+    Fake::default().connecting(move || {
+        drop(gate.lock().unwrap());
+        Ok(())
+    })
+}
+
+#[test]
+fn while_connect_hangs_in_isolation() {
+    let gate = Arc::new(Mutex::new(()));
+    let manager = hanging(&gate);
+    let counts = Arc::clone(&manager.counts);
+    let hang = gate.lock().unwrap();
+    let pool = Pool::builder().max_size(1).isolate_blocking_calls().build_unchecked(manager);
+
+    let late = lateness(&pool, Duration::from_millis(50));
+    assert!(late < LATE, "{late:?} late");
+    // The hanging call has the only slot: the next caller waits, and exactly as long as it said.
+    let late = lateness(&pool, Duration::from_millis(50));
+    assert!(late < LATE, "{late:?} late");
+
+    drop(hang);
+    until("the late connection", || pool.state().idle_connections == 1);
+    assert!(pool.get().is_ok());
+    assert_eq!(counts.opened(), 1, "the late connection was put to use");
+}
+
+#[test]
+fn while_is_valid_hangs_in_isolation() {
+    let gate = Arc::new(Mutex::new(()));
+    let theirs = Arc::clone(&gate);
+    let manager = Fake::default().testing(move |_| {
+        drop(theirs.lock().unwrap());
+        Ok(())
+    });
+    let pool = Pool::builder()
+        .max_size(1)
+        .test_after_idle(Duration::ZERO)
+        .isolate_blocking_calls()
+        .build(manager)
+        .unwrap();
+    let hang = gate.lock().unwrap();
+    let late = lateness(&pool, Duration::from_millis(50));
+    assert!(late < LATE, "{late:?} late");
+    drop(hang);
+    assert!(pool.get().is_ok());
+}
+
+#[test]
+fn while_somebody_elses_connect_hangs() {
+    let gate = Arc::new(Mutex::new(()));
+    let pool = Pool::builder().max_size(1).build_unchecked(hanging(&gate));
+    let hang = gate.lock().unwrap();
+    thread::scope(|scope| {
+        // On the caller's thread the call can't be left: this one comes back when it is let go.
+        let hung = scope.spawn(|| pool.get_timeout(Duration::from_millis(1)).map(drop));
+        until("the connect", || pool.state().connections == 1);
+        let late = lateness(&pool, Duration::from_millis(50));
+        assert!(late < LATE, "{late:?} late");
+        drop(hang);
+        assert!(hung.join().unwrap().is_ok(), "what came late is lent rather than wasted");
+    });
+}
+
+#[test]
+fn however_often_the_test_fails() {
+    let manager = Fake::default()
+        .testing(|_| {
+            thread::sleep(Duration::from_millis(30));
+            Err(support::Fault("stale"))
+        })
+        .breaking(|_| false);
+    let pool = Pool::builder()
+        .max_size(4)
+        .min_idle(Some(4))
+        .test_after_idle(Duration::ZERO)
+        .error_handler(Box::new(NopErrorHandler))
+        .build(manager)
+        .unwrap();
+    let asked = Instant::now();
+    // One test, 30 ms, then the deadline is over and no connect is begun.
+    let error = pool.get_timeout(Duration::from_millis(20)).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(asked.elapsed() < Duration::from_millis(30) + LATE);
+    support::assert_whole(&pool);
+}
+
+#[test]
+fn a_connection_freed_at_the_last_moment_is_not_lost() {
+    let pool = Pool::builder().max_size(1).build(Fake::default()).unwrap();
+    for round in 0..300 {
+        let held = pool.get().unwrap();
+        let meet = Barrier::new(2);
+        thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                meet.wait();
+                pool.get_timeout(Duration::from_micros(200)).is_ok()
+            });
+            meet.wait();
+            let release = Instant::now() + Duration::from_micros(100 + round % 200);
+            while Instant::now() < release {
+                std::hint::spin_loop();
+            }
+            drop(held);
+            let _either_way = asking.join().unwrap();
+        });
+        assert_eq!(pool.state().idle_connections, 1, "round {round}");
+    }
+}
