@@ -145,11 +145,11 @@ fn refusal_of(error: httparse::Error, text: &[u8]) -> Refusal {
     }
 }
 
-/// Tells a well-formed version that we do not speak (`HTTP/2.0`) from a malformed one.
+/// Tells a well-formed line with a version that we do not speak (`HTTP/2.0`) from a malformed one.
 fn is_other_version(text: &[u8]) -> bool {
     let line = text.split(|&b| b == b'\r').next().unwrap_or(text);
-    let version = line.rsplit(|&b| b == b' ').next().unwrap_or(line);
-    matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b]
+    let mut parts = line.split(|&b| b == b' ').skip(2);
+    matches!((parts.next(), parts.next()), (Some([b'H', b'T', b'T', b'P', b'/', a, b'.', b]), None)
         if a.is_ascii_digit() && b.is_ascii_digit())
 }
 

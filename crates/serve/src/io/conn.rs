@@ -178,28 +178,19 @@ impl Slots {
         self.free.append(&mut self.freed);
     }
 
-    /// Of the next few idle connections, the one that has been idle for longest.
+    /// Of the next few idle connections, the one that has been idle for longest; one that was
+    /// only just accepted is taken last.
     pub(crate) fn find_idle(&mut self) -> Option<u32> {
         const SAMPLE: usize = 8;
         let n = self.slots.len();
-        let mut best: Option<(u32, u32)> = None;
-        let mut seen = 0;
-        for step in 1..=n {
-            let at = (self.hand + step) % n;
-            let Some(conn) = self.slots[at].conn.as_deref().filter(|conn| conn.is_idle()) else {
-                continue;
-            };
-            if best.is_none_or(|(due, _)| conn.timer.due < due) {
-                best = Some((conn.timer.due, at as u32));
-            }
-            seen += 1;
-            if seen == SAMPLE {
-                break;
-            }
-        }
-        let (_, slot) = best?;
-        self.hand = slot as usize;
-        Some(slot)
+        let places = (1..=n).map(|step| (self.hand + step) % n);
+        let idle = places.filter_map(|at| {
+            let conn = self.slots[at].conn.as_deref().filter(|conn| conn.is_idle())?;
+            Some((!conn.served, conn.timer.due, at))
+        });
+        let (_, _, at) = idle.take(SAMPLE).min()?;
+        self.hand = at;
+        Some(at as u32)
     }
 
     /// All places that hold a connection.

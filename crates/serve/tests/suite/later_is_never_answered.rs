@@ -1,0 +1,101 @@
+//! Tickets: completed early, late, twice removed, dropped, or for a client that has left.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use larder_serve::http::StatusCode;
+use larder_serve::{Reply, Request, Ticket};
+use parking_lot::Mutex;
+
+use crate::client::{Client, PATIENCE, builder, eventually, start, start_with};
+
+/// A handler that gives its tickets to the test.
+fn parking() -> (impl Fn(Request) -> Reply + Send + Sync + 'static, mpsc::Receiver<Ticket>) {
+    let (send, tickets) = mpsc::channel();
+    let send = Mutex::new(send);
+    let handler = move |_: Request| {
+        let (ticket, reply) = Reply::later();
+        send.lock().send(ticket).unwrap();
+        reply
+    };
+    (handler, tickets)
+}
+
+#[test]
+fn parked_connections_hold_no_worker() {
+    let (handler, tickets) = parking();
+    let server = start_with(builder().workers(1), handler);
+    let mut clients: Vec<Client> = (0..20).map(|_| Client::connect(server.local_addr())).collect();
+    let mut parked = Vec::new();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"v\"\r\n\r\n");
+        parked.push(tickets.recv_timeout(PATIENCE).unwrap());
+    }
+    assert!(parked.iter().all(|ticket| !ticket.is_gone()));
+    for (i, ticket) in parked.into_iter().enumerate().rev() {
+        std::thread::spawn(move || ticket.complete(Reply::text(format!("{i}")))).join().unwrap();
+        assert_eq!(clients[i].answer().text(), i.to_string());
+    }
+    // The connection goes on, and conditions apply to what comes later too.
+    clients[0].send("GET / HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"v\"\r\n\r\n");
+    tickets.recv_timeout(PATIENCE).unwrap().complete(Reply::text("x").etag("v"));
+    assert_eq!(clients[0].answer().status, 304);
+}
+
+#[test]
+fn ticket_completed_before_the_handler_returns() {
+    let server = start(|_: Request| {
+        let (ticket, reply) = Reply::later();
+        ticket.complete(Reply::text("early"));
+        reply
+    });
+    let mut client = Client::connect(server.local_addr());
+    assert_eq!(client.get("/").text(), "early");
+}
+
+#[test]
+fn dropped_ticket_is_500() {
+    let (handler, tickets) = parking();
+    let server = start(handler);
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    drop(tickets.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(client.answer().status, 500);
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (ticket, nested) = Reply::later();
+    tickets.recv_timeout(PATIENCE).unwrap().complete(nested);
+    assert_eq!(client.answer().status, 500);
+    ticket.complete(Reply::status(StatusCode::OK));
+}
+
+#[test]
+fn deadline_answers_504_and_the_late_answer_is_dropped() {
+    let (handler, tickets) = parking();
+    let server = start_with(builder().handler_deadline(Duration::from_millis(150)), handler);
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(client.answer().status, 504);
+    assert!(ticket.is_gone());
+    ticket.complete(Reply::text("too late"));
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn ticket_is_told_that_its_client_has_left() {
+    let (handler, tickets) = parking();
+    let server = start_with(builder().half_close(Duration::ZERO), handler);
+    let mut reset = Client::connect(server.local_addr());
+    reset.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    reset.reset();
+    eventually("gone after a reset", || ticket.is_gone());
+    ticket.complete(Reply::text("to nobody"));
+    let mut closed = Client::connect(server.local_addr());
+    closed.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    drop(closed);
+    eventually("gone after a close", || ticket.is_gone());
+    ticket.complete(Reply::text("to nobody"));
+    eventually("all closed", || server.stats().connections == 0);
+}

@@ -1,0 +1,17 @@
+//! The server over real sockets on free ports; each module is named by the failure it forbids.
+
+mod ambiguous_framing_is_accepted;
+mod answers_get_mixed_up;
+mod blocked_workers_stop_hits;
+mod body_is_misread;
+mod client;
+mod conditions_are_ignored;
+mod departed_client_is_served;
+mod later_is_never_answered;
+mod one_panic_takes_a_worker;
+mod overload_grows_a_queue;
+mod router_misses_a_method;
+mod slow_client_holds_on;
+mod slow_reader_holds_a_worker;
+mod stale_answer_is_kept;
+mod stop_cuts_answers;

@@ -1,0 +1,88 @@
+//! Bounds: the queue, the connections, the time in the queue.
+
+use std::time::Duration;
+
+use larder_serve::{Reply, Request};
+
+use crate::client::{Client, Gate, builder, eventually, start_with};
+
+#[test]
+fn full_queue_is_answered_503_and_the_connection_stays() {
+    let (gate, keeper) = Gate::new();
+    let server = start_with(builder().workers(1).queue(2), move |_: Request| {
+        gate.pass();
+        Reply::text("done")
+    });
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::connect(server.local_addr())).collect();
+    clients[0].send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    for (i, client) in clients.iter_mut().enumerate().take(3).skip(1) {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        eventually("queued", || server.stats().queued == i as u64);
+    }
+    for _ in 0..3 {
+        let answer = clients[3].get("/");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    }
+    assert_eq!(server.stats().unavailable, 3);
+    for client in &mut clients[..3] {
+        keeper.let_go();
+        assert_eq!(client.answer().text(), "done");
+    }
+    keeper.let_go();
+    assert_eq!(clients[3].get("/").text(), "done");
+}
+
+#[test]
+fn late_job_is_dropped_before_it_runs() {
+    let (gate, keeper) = Gate::new();
+    let settings = builder().workers(1).handler_deadline(Duration::from_millis(200));
+    let server = start_with(settings, move |_: Request| {
+        gate.pass();
+        Reply::text("done")
+    });
+    let mut running = Client::connect(server.local_addr());
+    running.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    let mut queued = Client::connect(server.local_addr());
+    queued.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(running.answer().status, 504);
+    assert_eq!(queued.answer().status, 503);
+    keeper.let_go();
+    eventually("dropped", || server.stats().dropped_jobs == 1);
+    assert_eq!(server.stats().handled, 1);
+}
+
+#[test]
+fn idle_connections_make_room_and_busy_ones_do_not() {
+    let (gate, keeper) = Gate::new();
+    let settings = builder().max_connections(3).workers(3);
+    let server = start_with(settings, move |request: Request| {
+        if request.path() == "/wait" {
+            gate.pass();
+        }
+        Reply::text("done")
+    });
+    let addr = server.local_addr();
+    let mut idle: Vec<Client> = (0..3).map(|_| Client::connect(addr)).collect();
+    for client in &mut idle {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let mut busy: Vec<Client> = (0..3).map(|_| Client::connect(addr)).collect();
+    for client in &mut busy {
+        client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+        keeper.wait();
+    }
+    assert!(idle.iter_mut().all(Client::is_closed));
+    assert_eq!(server.stats().shed, 3);
+    let mut refused = Client::connect(addr);
+    assert_eq!(refused.answer().status, 503);
+    assert_eq!((server.stats().refused, server.stats().connections), (1, 3));
+    for client in &mut busy {
+        keeper.let_go();
+        client.socket.set_nonblocking(false).unwrap();
+    }
+    for client in &mut busy {
+        assert_eq!(client.answer().text(), "done");
+    }
+}

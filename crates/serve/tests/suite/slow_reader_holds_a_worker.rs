@@ -1,0 +1,88 @@
+//! Delivery is not the workers' business, and one delivery not another's.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use larder_serve::{Reply, Request};
+
+use crate::client::{Client, builder, eventually, start_with};
+
+/// More than the sockets of both sides can hold.
+const LEN: u64 = 32 << 20;
+
+#[test]
+fn one_worker_many_slow_readers_and_fast_clients() {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(LEN).unwrap();
+    let file = Arc::new(file);
+    let server = start_with(builder().workers(1), move |request: Request| match request.path() {
+        "/big" => Reply::file(Arc::clone(&file), 0, LEN),
+        "/bytes" => Reply::bytes("x/y", vec![0; LEN as usize]),
+        _ => Reply::text("fast"),
+    });
+    let mut slow: Vec<Client> = (0..12)
+        .map(|i| {
+            let mut client = Client::connect(server.local_addr());
+            let target = if i % 4 == 0 { "/bytes" } else { "/big" };
+            client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+            client.socket.read_exact(&mut [0; 1]).unwrap();
+            client
+        })
+        .collect();
+    let mut fast = Client::connect(server.local_addr());
+    for _ in 0..100 {
+        assert_eq!(fast.get("/").text(), "fast");
+    }
+    assert_eq!(server.stats().busy_workers, 0);
+    // And the slow ones get everything in the end.
+    for client in slow.iter_mut().take(5) {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let got = client.rest();
+        assert!(got.len() as u64 > LEN && got.ends_with(b"fast"));
+    }
+}
+
+#[test]
+fn lease_is_held_until_the_last_byte() {
+    struct Lease(Arc<AtomicUsize>);
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(LEN).unwrap();
+    let (file, held) = (Arc::new(file), Arc::new(AtomicUsize::new(0)));
+    let leases = Arc::clone(&held);
+    let server = start_with(builder(), move |_: Request| {
+        leases.fetch_add(1, SeqCst);
+        Reply::file(Arc::clone(&file), 0, LEN).with_lease(Lease(Arc::clone(&leases)))
+    });
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.socket.read_exact(&mut [0; 1000]).unwrap();
+    let mut other = Client::connect(server.local_addr());
+    other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    other.socket.read_exact(&mut [0; 1000]).unwrap();
+    assert_eq!(held.load(SeqCst), 2);
+    other.reset();
+    eventually("lease of a reset delivery dropped", || held.load(SeqCst) == 1);
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    client.rest();
+    eventually("lease of a whole delivery dropped", || held.load(SeqCst) == 0);
+    assert_eq!(server.stats().aborted, 1);
+}
+
+#[test]
+fn client_that_never_reads_is_cut() {
+    let settings = builder().write_timeout(Duration::from_millis(150)).min_rate(1 << 30);
+    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("cut", || server.stats().timed_out == 1 && server.stats().connections == 0);
+    assert_eq!(server.stats().aborted, 1);
+    assert!((client.rest().len() as u64) < LEN);
+    let _ = client.socket.flush();
+}
