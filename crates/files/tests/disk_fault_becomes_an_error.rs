@@ -25,7 +25,7 @@ fn body(n: usize, len: usize) -> Vec<u8> {
 fn put(cache: &FileCache, n: usize, len: usize) -> Entry {
     let bytes = body(n, len);
     let entry = match cache.begin(&key(n)) {
-        Begin::Make(lease) if n % 2 == 0 => lease.publish(&bytes),
+        Begin::Make(lease) if n.is_multiple_of(2) => lease.publish(&bytes),
         Begin::Make(lease) => {
             lease.write(|out| bytes.chunks(30_000).try_for_each(|c| out.write_all(c))).unwrap()
         }
