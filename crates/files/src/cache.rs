@@ -10,13 +10,14 @@ use crate::chores::Chorehand;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::flight::{Entered, Flight, Slot, deadline_in};
-use crate::key::{Key, source_prefix};
-use crate::lease::{Lease, detach, watch};
+use crate::key::{Key, Name, source_prefix};
+use crate::lease::{Lease, detach};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::stats::{Event, Stats};
 use crate::store::Store;
 use crate::tree::Tree;
+use crate::watch::watch;
 
 /// A bounded, crash-safe cache of plain files. A clone is another handle to the same cache.
 ///
@@ -212,7 +213,7 @@ impl FileCache {
         removed
     }
 
-    fn unlink_all(&self, directory: &Path, which: impl Fn(&crate::key::Name) -> bool) -> u64 {
+    fn unlink_all(&self, directory: &Path, which: impl Fn(&Name) -> bool) -> u64 {
         match Tree::entries(directory) {
             Ok(entries) => {
                 let names = entries.into_iter().map(|(name, _)| name).filter(which);

@@ -16,6 +16,10 @@ use crate::key::Name;
 use crate::sys;
 use crate::tree::Tree;
 
+/// Each try is lost to another maker who has just ended; a file system whose files change their
+/// identity would lose them all.
+const TRIES: usize = 32;
+
 pub(crate) struct Draft {
     file: File,
     path: PathBuf,
@@ -32,7 +36,7 @@ impl Draft {
     /// Opens and locks the draft of `name`.
     pub(crate) fn begin(tree: &Tree, name: &Name) -> io::Result<Begun> {
         let path = tree.drafts().join(name.file_name());
-        loop {
+        for _ in 0..TRIES {
             let file = open(tree, &path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -50,6 +54,7 @@ impl Draft {
                 Err(e) => return Err(e),
             }
         }
+        Err(io::Error::other("the draft is another file at every look"))
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -5,15 +5,15 @@
 //!             │ detach (purged, removed): still flying for those who wait, no longer found by
 //!             │                           others, and no longer the owner of its draft's path
 //! ```
-//! Locks, in the order they may be taken: the table, then a slot's state, then the index. The
-//! table is never held across a system call; a state is held across the one rename that publishes,
-//! so that `detach` is either before it, and then nothing is published, or after it, and then what
-//! was published is there to be unlinked. Callbacks run under no lock.
+//! Locks: the table's is never held with another or across a system call, so distinct keys never
+//! wait for each other. A slot's state is taken before the index. It is held across the one rename
+//! that publishes, so that `detach` is either before it, and then nothing is published, or after
+//! it, and then what was published is there to be unlinked. Callbacks run under no lock.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,9 @@ pub(crate) struct Slot {
     pub(crate) name: Name,
     state: Mutex<State>,
     landed: Condvar,
+    /// When the maker is another process, from when on it may be passed by. Set once, by the
+    /// thread that found it so; outside the mutex, since the table looks at it.
+    pass_after: OnceLock<Instant>,
 }
 
 /// All fields are under the slot's mutex.
@@ -56,8 +59,6 @@ pub(crate) struct State {
     pub(crate) owns_draft: bool,
     /// Set by a maker that stays on its thread, to recognise one who waits for himself.
     pub(crate) maker: Option<ThreadId>,
-    /// Set when the maker is another process: from then on it may be passed by.
-    pub(crate) pass_after: Option<Instant>,
 }
 
 impl Flight {
@@ -126,6 +127,11 @@ impl Slot {
         self.state.lock()
     }
 
+    /// Lets others pass the maker, another process, when it is not done in time.
+    pub(crate) fn let_pass_after(&self, at: Instant) {
+        let _ = self.pass_after.set(at);
+    }
+
     /// Tells everybody. Called once, by the maker, after the slot has left the table.
     pub(crate) fn finish(&self, outcome: Outcome) {
         let callbacks = {
@@ -159,14 +165,17 @@ impl Flights {
         let mut table = self.0.lock();
         let mut passes = false;
         if let Some(slot) = table.get(&name) {
-            let pass_after = slot.state().pass_after;
-            passes = pass_after.is_some_and(|at| at <= Instant::now());
+            passes = slot.pass_after.get().is_some_and(|at| *at <= Instant::now());
             if !passes {
                 return Entered::Joined(slot.clone());
             }
         }
-        let slot = Slot { name, state: Mutex::default(), landed: Condvar::new() };
-        let slot = Arc::new(slot);
+        let slot = Arc::new(Slot {
+            name,
+            state: Mutex::default(),
+            landed: Condvar::new(),
+            pass_after: OnceLock::new(),
+        });
         table.insert(name, slot.clone());
         if passes { Entered::Passes(slot) } else { Entered::Leads(slot) }
     }

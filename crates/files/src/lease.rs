@@ -4,18 +4,16 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::draft::{Begun, Draft};
 use crate::entry::{Body, Entry, now_ns};
 use crate::error::{Error, SharedError};
-use crate::flight::{Outcome, Slot, deadline_in};
+use crate::flight::{Outcome, Slot};
 use crate::index::{Account, cost_of};
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -25,18 +23,15 @@ use crate::sys;
 use crate::trailer::Trailer;
 use crate::writer::{Writer, Written, read_back};
 
-/// Threads that wait for other processes; more entries than this are made without waiting.
-const MAX_WATCHERS: usize = 16;
-
 /// The sole right to make one entry, here and in every process that shares the directory.
 ///
 /// Exactly one of its methods ends it and wakes the waiters. Dropping it wakes them too, with an
 /// error that says that nothing came of it, so a maker that returns early or panics blocks nobody.
 #[must_use = "dropping a lease tells those who wait that nothing came of it"]
 pub struct Lease {
-    store: Arc<Store>,
-    key: Key,
-    slot: Arc<Slot>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) key: Key,
+    pub(crate) slot: Arc<Slot>,
     /// The file to be published, if the disk gave us one. Owned as the slot's state says.
     draft: Option<Draft>,
     /// The purges that the source had seen when the lease began.
@@ -280,44 +275,6 @@ impl fmt::Debug for Lease {
 
 fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-/// Hands a flight to a thread that waits for the process that holds `held`, and ends the lease as
-/// that process did. The lease comes back if there can be no such thread.
-pub(crate) fn watch(lease: Lease, held: File) -> Result<(), Lease> {
-    let store = lease.store.clone();
-    if store.watchers.fetch_add(1, Ordering::Relaxed) >= MAX_WATCHERS {
-        store.watchers.fetch_sub(1, Ordering::Relaxed);
-        return Err(lease);
-    }
-    lease.slot.state().pass_after = Some(deadline_in(store.limits.wait));
-    let parcel = Arc::new(Mutex::new(Some((lease, held))));
-    let for_thread = parcel.clone();
-    let started = thread::Builder::new().name("larder-files-wait".into()).spawn(move || {
-        if let Some((lease, held)) = for_thread.lock().take() {
-            outwait(lease, held);
-        }
-    });
-    match started {
-        Ok(_) => Ok(()),
-        Err(_) => {
-            store.watchers.fetch_sub(1, Ordering::Relaxed);
-            let (lease, _) = parcel.lock().take().expect("no thread has taken it");
-            Err(lease)
-        }
-    }
-}
-
-/// Blocks until the other process is done or dead, which is when its lock goes.
-fn outwait(lease: Lease, held: File) {
-    let store = lease.store.clone();
-    let _ = held.lock();
-    drop(held);
-    store.watchers.fetch_sub(1, Ordering::Relaxed);
-    match store.find_cold(&lease.key) {
-        Some(entry) => lease.conclude(Ok(entry)),
-        None => drop(lease),
-    }
 }
 
 /// Unlinks the draft of a flight that a purge has detached, if it is ours to unlink.

@@ -46,6 +46,7 @@
 //! | `cache` | [`FileCache`]: the way of a request |
 //! | `store` | what clones share; descriptors, eviction, and how a file leaves everywhere |
 //! | `flight`, `lease` | those who wait; the one who makes |
+//! | `watch` | waiting for a maker in another process |
 //! | `draft`, `writer` | the unpublished file and its lock; what is written to it |
 //! | `tree`, `trailer`, `key` | the directory; the end of a file; its name |
 //! | `index`, `chores` | the accounts; the thread that rebuilds them |
@@ -71,6 +72,7 @@ mod store;
 mod sys;
 mod trailer;
 mod tree;
+mod watch;
 mod writer;
 
 pub use cache::{Begin, FileCache};
