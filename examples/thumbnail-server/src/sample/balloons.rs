@@ -26,7 +26,7 @@ pub fn rise(canvas: &mut Canvas, seed: u32, look: &ridges::Look, count: usize) {
         let near = (i as f32 + 0.3) / count as f32;
         let size = 0.022 + 0.125 * near.powf(2.2);
         // One lane each, so that none hides another.
-        let lane = ((i * 5 + 2) % count) as f32 + dice.range(0.25, 0.75);
+        let lane = ((i * 3 + 3) % count) as f32 + dice.range(0.4, 0.6);
         let place = (aspect * lane / count as f32, 0.16 + 0.30 * dice.unit() + 0.12 * (1.0 - near));
         balloon(canvas, place, size, CLOTH[(i + seed as usize) % CLOTH.len()], (near, air));
     }

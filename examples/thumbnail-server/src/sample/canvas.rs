@@ -131,7 +131,7 @@ impl Canvas {
     pub fn bloom(&mut self, threshold: f32, radius: f32, strength: f32) {
         let mut light = self.quarter();
         for pixel in &mut light.pixels {
-            let over = (pixel.luma() - threshold).max(0.0).min(4.0);
+            let over = (pixel.luma() - threshold).clamp(0.0, 4.0);
             *pixel = *pixel * (over / (pixel.luma() + 1e-4));
         }
         light.blur(radius);

@@ -18,21 +18,22 @@ pub const BRAIN: Look = Look {
     colours: &[0x06283a, 0x0f5f6a, 0x3fb09a, 0xf4d9a0, 0xf08a6a, 0xd94f5c],
 };
 
-/// Rows of the dish in which it grows; it is as wide as the picture is.
+/// Rows of the dish in which it grows, at most; it is as wide as the picture is.
 const ROWS: usize = 230;
 /// Steps of growth.
 const STEPS: usize = 3400;
 
 /// Grows a coral and photographs it under a low light.
 pub fn grow(canvas: &mut Canvas, seed: u32, look: &Look) {
-    let columns = (ROWS as f32 * canvas.aspect()) as usize;
-    let mut dish = Dish::new(columns, seed);
+    let rows = canvas.height.min(ROWS);
+    let columns = (rows as f32 * canvas.aspect()) as usize;
+    let mut dish = Dish::new(columns.max(2), rows, seed);
     for _ in 0..STEPS {
         dish.step(look.rates);
     }
     let colours = Gradient::even(look.colours);
     let noise = Noise(seed);
-    let mut relief = Canvas::new(dish.columns, ROWS);
+    let mut relief = Canvas::new(dish.columns, dish.rows);
     for (pixel, eater) in relief.pixels.iter_mut().zip(&dish.eater) {
         *pixel = Rgb::grey(*eater);
     }
@@ -59,6 +60,7 @@ pub fn grow(canvas: &mut Canvas, seed: u32, look: &Look) {
 /// Both substances, in a dish whose borders join.
 struct Dish {
     columns: usize,
+    rows: usize,
     food: Vec<f32>,
     eater: Vec<f32>,
     next_food: Vec<f32>,
@@ -67,25 +69,25 @@ struct Dish {
 
 impl Dish {
     /// A dish full of food with a few drops of the eater.
-    fn new(columns: usize, seed: u32) -> Dish {
-        let size = columns * ROWS;
+    fn new(columns: usize, rows: usize, seed: u32) -> Dish {
+        let size = columns * rows;
         let (mut food, mut eater) = (vec![1.0; size], vec![0.0; size]);
         let mut dice = Dice::new(seed);
-        for _ in 0..columns * ROWS / 380 {
-            let (cx, cy) = (dice.below(columns), dice.below(ROWS));
+        for _ in 0..(columns * rows).div_ceil(380) {
+            let (cx, cy) = (dice.below(columns), dice.below(rows));
             for (dx, dy) in (0..5).flat_map(|y| (0..5).map(move |x| (x, y))) {
-                let at = (cy + dy) % ROWS * columns + (cx + dx) % columns;
+                let at = (cy + dy) % rows * columns + (cx + dx) % columns;
                 (food[at], eater[at]) = (0.5, 0.25 + 0.1 * dice.unit());
             }
         }
-        Dish { columns, next_food: food.clone(), next_eater: eater.clone(), food, eater }
+        Dish { columns, rows, next_food: food.clone(), next_eater: eater.clone(), food, eater }
     }
 
     /// Lets both spread and react for one unit of time.
     fn step(&mut self, (feed, kill): (f32, f32)) {
-        let w = self.columns;
-        for y in 0..ROWS {
-            let rows = [(y + ROWS - 1) % ROWS * w, y * w, (y + 1) % ROWS * w];
+        let (w, h) = (self.columns, self.rows);
+        for y in 0..h {
+            let rows = [(y + h - 1) % h * w, y * w, (y + 1) % h * w];
             let food = rows.map(|r| &self.food[r..r + w]);
             let eater = rows.map(|r| &self.eater[r..r + w]);
             let out_food = &mut self.next_food[rows[1]..rows[1] + w];

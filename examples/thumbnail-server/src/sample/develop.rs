@@ -117,6 +117,36 @@ fn expose(light: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::colour::Rgb;
+
+    /// The corners of the stored picture in which the upright top left and top right lie, read
+    /// from the EXIF standard: (right, bottom).
+    const CORNERS: [[(bool, bool); 2]; 8] = [
+        [(false, false), (true, false)],
+        [(true, false), (false, false)],
+        [(true, true), (false, true)],
+        [(false, true), (true, true)],
+        [(false, false), (false, true)],
+        [(false, true), (false, false)],
+        [(true, true), (true, false)],
+        [(true, false), (true, true)],
+    ];
+
+    #[test]
+    fn each_orientation_stores_the_corners_where_exif_says() {
+        let mut canvas = Canvas::new(6, 4);
+        canvas.pixels[0] = Rgb([1.0, 0.0, 0.0]);
+        canvas.pixels[5] = Rgb([0.0, 0.0, 1.0]);
+        for (orientation, corners) in (1..=8).zip(CORNERS) {
+            let (w, h) = stored_size(orientation, 12, 8);
+            let bytes = develop(&canvas, 12, 8, orientation);
+            for ((right, bottom), channel) in corners.into_iter().zip([0, 2]) {
+                let (x, y) = (if right { w - 1 } else { 0 }, if bottom { h - 1 } else { 0 });
+                let pixel = &bytes[(y * w + x) * 3..][..3];
+                assert!(pixel[channel] > 200 && pixel[1] < 60, "{orientation}: {pixel:?}");
+            }
+        }
+    }
 
     #[test]
     fn no_orientation_loses_a_pixel() {

@@ -143,7 +143,7 @@ fn tree(canvas: &mut Canvas, (u, v): (f32, f32), size: f32, seed: u32) {
         );
     }
     for leaf in 0..1400 {
-        let (angle, d) = (dice.unit() * 6.283, dice.unit().sqrt());
+        let (angle, d) = (dice.unit() * std::f32::consts::TAU, dice.unit().sqrt());
         let bump = 0.80 + 0.20 * (angle * 5.0 + 1.0).sin() * (angle * 2.0).cos();
         let (x, y) = (angle.cos() * d * bump * 0.52, angle.sin() * d * bump * 0.40);
         let light =

@@ -86,7 +86,8 @@ impl Petal {
             let along = (x * cos + y * sin - self.start) / self.length;
             let across = (y * cos - x * sin) / self.half;
             // Narrow at the root, widest at two thirds, pointed at the tip.
-            let width = (along.clamp(0.0, 1.0).powf(0.7) * 3.14).sin().max(0.0).powf(0.75);
+            let width =
+                (along.clamp(0.0, 1.0).powf(0.7) * std::f32::consts::PI).sin().max(0.0).powf(0.75);
             let inside = (width - across.abs()) * self.half;
             let ends = (1.0 - along).min(along + 0.02) * self.length;
             let edge = inside.min(ends);

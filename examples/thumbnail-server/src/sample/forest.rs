@@ -80,10 +80,11 @@ fn trunks(canvas: &mut Canvas, seed: u32, near: f32, (colour, leaves): (Rgb, Rgb
         let foot = (dice.range(-0.02, aspect + 0.02), 0.72 + 0.26 * near.powf(1.3));
         let width = (0.004 + 0.026 * near * near) * dice.range(0.6, 1.3);
         let (lean, id) = (dice.bell() * 0.03, dice.range(0.0, 500.0));
-        let area = [foot.0 - 0.1 - width, 0.0, foot.0 + 0.1 + width, foot.1];
+        let (tip, reach) = (foot.0 + lean * foot.1, width * 1.4 + 0.012);
+        let area = [foot.0.min(tip) - reach, 0.0, foot.0.max(tip) + reach, foot.1];
         canvas.shade_box(area, |u, v, pixel| {
             let up = foot.1 - v;
-            if (u - foot.0 - lean * up).abs() > width * 1.4 + 0.012 {
+            if (u - foot.0 - lean * up).abs() > reach {
                 return;
             }
             let bend = lean * up + 0.008 * noise.at(id, up * 3.0);
@@ -104,10 +105,13 @@ fn trunks(canvas: &mut Canvas, seed: u32, near: f32, (colour, leaves): (Rgb, Rgb
 fn crowns(canvas: &mut Canvas, noise: Noise, near: f32, (colour, leafage): (Rgb, Rgb)) {
     let scale = 5.0 / (0.35 + near);
     canvas.shade_box([0.0, 0.0, canvas.aspect(), 0.55], |u, v, pixel| {
-        let mass = noise.fbm(u * scale * 0.45, v * scale * 0.6, 2);
+        let mass = noise.fbm(u * scale * 0.45, v * scale * 0.6, 2) * 0.8;
+        let hang = 0.20 - v * 1.5 - 0.1 * near;
+        if mass + hang < -0.75 {
+            return;
+        }
         let leaf = noise.other(1).fbm(u * scale * 9.0, v * scale * 7.0, 3);
-        let hang = 0.30 - v * 1.5 - 0.1 * near;
-        let cover = smooth(0.0, 0.5, mass * 0.8 + leaf * 0.65 + hang - 0.10);
+        let cover = smooth(0.0, 0.5, mass + leaf * 0.65 + hang);
         let shine = leafage * (0.55 - 0.45 * near);
         *pixel = mix(*pixel, colour * (0.8 + 0.3 * leaf) + shine, cover * 0.8);
     });

@@ -43,7 +43,7 @@ pub const SEAHORSE: View = View {
     colours: &[0x04121f, 0x0b4a5c, 0x2fb09a, 0xf2f0c8, 0xf4b04c, 0xb84a3a, 0x4a1a4f, 0x04121f],
     speed: 0.42,
     phase: 0.0,
-    depth: 900,
+    depth: 420,
 };
 
 /// Paints a Julia or Mandelbrot set, lit as if the colours were a relief.

@@ -18,9 +18,6 @@ use super::develop::{develop, stored_size};
 use super::exif;
 use super::picture::Picture;
 
-/// The number of pictures in the gallery.
-pub const COUNT: usize = PICTURES.len();
-
 /// The canvas has at most this many pixels; the rest of a large photograph is enlargement.
 const CANVAS_PIXELS: usize = 1_100_000;
 /// As a camera's "fine".
@@ -47,7 +44,7 @@ pub fn make(
 }
 
 /// `make` for a list of pictures.
-fn make_these(
+pub(super) fn make_these(
     pictures: &[Picture],
     dir: &Path,
     threads: usize,
@@ -79,7 +76,7 @@ fn missing<'a>(pictures: &'a [Picture], dir: &Path) -> io::Result<Vec<&'a Pictur
     let mut there = HashSet::new();
     for entry in fs::read_dir(dir).map_err(|e| named("cannot read", dir, e))? {
         let entry = entry.map_err(|e| named("cannot read", dir, e))?;
-        if entry.metadata().is_ok_and(|m| m.len() > 0) {
+        if entry.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) {
             there.insert(entry.file_name());
         }
     }
@@ -132,7 +129,7 @@ fn part_name(picture: &Picture) -> String {
 }
 
 /// Writes a file and waits for the disk: a later start trusts a picture by its name alone.
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_data()

@@ -256,6 +256,9 @@ pub fn cloud_sea(canvas: &mut Canvas, seed: u32) {
         heaps + puffs + 0.22 * noise.other(2).fbm(x * 0.16, z * 0.2, 4)
     };
     let peak = |x: f32, z: f32| {
+        if z < 7.0 {
+            return 0.0;
+        }
         let r = noise.other(3).crests(x * 0.11 + 0.3, z * 0.11, 7);
         (r * 4.0 - 0.9) * smooth(7.0, 15.0, z)
     };
@@ -269,7 +272,7 @@ pub fn cloud_sea(canvas: &mut Canvas, seed: u32) {
         let tone = 0.12 + 0.42 * thin + 0.55 * facing(p, sun).max(0.0);
         let above = smooth(0.0, 0.18, peak(p.x, p.z) - cloud(p.x, p.z) + 0.06);
         let stone = rock.at(0.25 + 0.8 * facing(p, sun));
-        let haze = 0.24 - 0.14 * above;
+        let haze = 0.24 - 0.17 * above;
         through_air(&sky, aspect, &camera, p, mix(vapour.at(tone), stone, above), haze)
     });
     canvas.bloom(0.8, 0.06, 0.35);

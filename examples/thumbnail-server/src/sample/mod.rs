@@ -6,7 +6,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | `catalogue` | the list of pictures: name, size, orientation, date, scene and palette |
+//! | `catalogue`, `picture` | the list of pictures: name, size, orientation, date, scene |
 //! | `gallery` | files: which are missing, who makes them, how they appear whole or not at all |
 //! | `canvas`, `colour`, `noise`, `terrain`, `sky` | what all scenes paint with |
 //! | `develop`, `exif` | canvas to photograph |
@@ -41,4 +41,7 @@ mod ridges;
 mod sea;
 mod space;
 
-pub use gallery::{COUNT, make};
+pub use gallery::make;
+
+#[cfg(test)]
+mod tests;

@@ -42,14 +42,15 @@ pub fn flow(canvas: &mut Canvas, seed: u32, look: &Flow) {
         let colour = paints.at(field) * dice.range(0.75, 1.2);
         let width = (0.0042 - 0.0026 * fine) * dice.range(0.6, 1.5);
         let length = dice.range(0.10, 0.34);
-        let steps = (length / (width * 0.55)) as usize;
+        let stride = (width * 0.55).max(canvas.pixel() * 0.6);
+        let steps = (length / stride) as usize;
         for step in 0..steps {
             let angle = noise.fbm(u * 0.9, v * 0.9, 3) * 4.2 * look.swirl + 0.4;
             let t = step as f32 / steps as f32;
             let body = (t * (1.0 - t) * 4.0).powf(0.4);
             dab(canvas, (u, v), width * body, colour, angle);
-            u += angle.cos() * width * 0.55;
-            v += angle.sin() * width * 0.55;
+            u += angle.cos() * stride;
+            v += angle.sin() * stride;
         }
     }
     canvas.vignette(0.15);
@@ -114,7 +115,7 @@ pub fn marble(canvas: &mut Canvas, seed: u32, look: &Stone) {
         let band = 0.5 + 0.46 * f + 0.25 * cx;
         let thin = (f * 9.0 + cy * 5.0).sin();
         let colour = layers.at(band) * (0.93 + 0.10 * thin);
-        let line = smooth(0.05, 0.0, (cy - 0.55 * f + 0.08).abs() - 0.012 * (1.0 + ax_like(cx)));
+        let line = smooth(0.05, 0.0, (cy - 0.55 * f + 0.08).abs() - 0.012 * (1.0 + swelling(cx)));
         let (right, ..) = fold(u + eps, v + eps);
         let relief = ((f - right) / eps * 0.05).clamp(-0.5, 0.7);
         let polished = colour * (1.0 + 0.35 * relief);
@@ -126,6 +127,6 @@ pub fn marble(canvas: &mut Canvas, seed: u32, look: &Stone) {
 }
 
 /// Makes veins swell and thin out.
-fn ax_like(x: f32) -> f32 {
+fn swelling(x: f32) -> f32 {
     (x * 6.0).sin()
 }

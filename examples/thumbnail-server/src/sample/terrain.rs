@@ -37,76 +37,98 @@ pub fn march(
     height: impl Fn(f32, f32) -> f32,
     shade: impl Fn(&Point) -> Rgb,
 ) {
-    let rows = canvas.height;
-    let mut column = vec![(Rgb::default(), 0f32); rows];
+    let mut rows = vec![(Rgb::default(), 0f32); canvas.height];
     for x in 0..canvas.width {
-        column.fill((Rgb::default(), 0.0));
+        rows.fill((Rgb::default(), 0.0));
         let slope = ((x as f32 + 0.5) * canvas.pixel() - canvas.aspect() / 2.0) / camera.focal;
-        walk(camera, slope, &height, &shade, &mut column);
-        for (y, (light, cover)) in column.iter().enumerate() {
+        let top = canvas.height as f32;
+        let mut column =
+            Column { rows: &mut rows, slope, top, low: Rgb::default(), stale: f32::MAX };
+        column.walk(camera, &height, &shade);
+        for (y, (light, cover)) in rows.iter().enumerate() {
             let pixel = &mut canvas.pixels[y * canvas.width + x];
             *pixel = mix(*pixel, Rgb::default(), cover.min(1.0)) + *light;
         }
     }
 }
 
-/// Walks one column away from the camera; a row of it holds light and how much of it is covered.
-fn walk(
-    camera: &Camera,
+/// One column of the picture while it is drawn.
+struct Column<'a> {
+    /// The light of each row, and how much of the row is covered.
+    rows: &'a mut [(Rgb, f32)],
+    /// How far to the right the column leads for each step away.
     slope: f32,
-    height: &impl Fn(f32, f32) -> f32,
-    shade: &impl Fn(&Point) -> Rgb,
-    column: &mut [(Rgb, f32)],
-) {
-    let rows = column.len() as f32;
-    let mut z = camera.near;
-    let mut top = rows;
-    // The place and height of the step before, while it could be seen; its colour, and how many
-    // rows have been drawn in it since it was worked out.
-    let mut last: Option<(f32, f32)> = None;
-    let (mut low, mut stale) = (Rgb::default(), f32::MAX);
-    let (mut step, mut fine) = (0.0, 0);
-    while z < camera.far && top > 0.0 {
-        let y = height(slope * z, z);
-        let row = (camera.horizon + camera.focal * (camera.eye - y) / z) * rows;
-        if row < top {
-            let (from_z, from_y) = last.unwrap_or((z, y));
-            let span = top.min(rows) - row.max(0.0);
-            stale = if last.is_none() { f32::MAX } else { stale + span };
-            // A cliff is climbed in one step but needs a colour for each few of its rows.
-            let parts = (span / 1.6).clamp(1.0, 200.0) as usize;
-            for part in 1..=parts {
-                let t = part as f32 / parts as f32;
-                let edge = |part: usize| top + (row - top) * part as f32 / parts as f32;
-                let mut high = low;
-                if stale >= 0.7 {
-                    let (y, z) = (from_y + (y - from_y) * t, from_z + (z - from_z) * t);
-                    high = shade(&point(slope * z, y, z, height));
-                    low = if stale == f32::MAX { high } else { low };
-                    stale = 0.0;
-                }
-                fill(column, edge(part).max(0.0), edge(part - 1), high, low);
-                low = high;
-                if parts > 1 {
-                    stale = 1.0;
-                }
+    /// The highest row that is covered.
+    top: f32,
+    /// The colour there.
+    low: Rgb,
+    /// How many rows have that colour: at 0.7 the next is due. `MAX` after a gap.
+    stale: f32,
+}
+
+impl Column<'_> {
+    /// Walks away from the camera until all is covered or too far.
+    fn walk(
+        &mut self,
+        camera: &Camera,
+        height: &impl Fn(f32, f32) -> f32,
+        shade: &impl Fn(&Point) -> Rgb,
+    ) {
+        let count = self.rows.len() as f32;
+        let mut z = camera.near;
+        // The place and height of the step before, while it could be seen.
+        let mut last: Option<(f32, f32)> = None;
+        let (mut step, mut fine) = (0.0, 0);
+        while z < camera.far && self.top > 0.0 {
+            let y = height(self.slope * z, z);
+            let row = (camera.horizon + camera.focal * (camera.eye - y) / z) * count;
+            if row < self.top {
+                self.climb(row, last, (z, y), height, shade);
+                last = Some((z, y));
+            } else if let Some((from, _)) = last.filter(|_| fine == 0) {
+                // The crest lies between the two steps: go back for its exact height.
+                (fine, step, z) = (8, (z - from) / 9.0, from);
+            } else {
+                last = None;
             }
-            top = row;
-            last = Some((z, y));
-        } else if let Some((from_z, _)) = last.filter(|_| fine == 0) {
-            // The crest lies between the two steps: go back for its exact height.
-            (fine, step, z) = (8, (z - from_z) / 9.0, from_z);
-        } else {
-            last = None;
+            if fine > 0 {
+                fine -= 1;
+            } else {
+                // About a row a step on flat ground, and never so far that a hill is jumped over.
+                let flat = z * z / (camera.focal * camera.eye.abs().max(0.2) * count);
+                step = flat.min(0.006 * z).max(0.0006 * z);
+            }
+            z += step;
         }
-        if fine > 0 {
-            fine -= 1;
-        } else {
-            // About a row a step on flat ground, and never so far that a hill is jumped over.
-            let flat = z * z / (camera.focal * camera.eye.abs().max(0.2) * rows);
-            step = flat.min(0.006 * z).max(0.0006 * z);
+    }
+
+    /// Covers the rows up to `row` with the ground between two steps (distance, height).
+    fn climb(
+        &mut self,
+        row: f32,
+        last: Option<(f32, f32)>,
+        (z, y): (f32, f32),
+        height: &impl Fn(f32, f32) -> f32,
+        shade: &impl Fn(&Point) -> Rgb,
+    ) {
+        let (from_z, from_y) = last.unwrap_or((z, y));
+        let (bottom, span) = (self.top, self.top.min(self.rows.len() as f32) - row.max(0.0));
+        self.stale = if last.is_none() { f32::MAX } else { self.stale + span };
+        // A cliff is climbed in one step but needs a colour for each few of its rows.
+        let parts = (span / 1.6).clamp(1.0, 200.0) as usize;
+        for part in 1..=parts {
+            let t = part as f32 / parts as f32;
+            let mut high = self.low;
+            if self.stale >= 0.7 || parts > 1 {
+                let (y, z) = (from_y + (y - from_y) * t, from_z + (z - from_z) * t);
+                high = shade(&point(self.slope * z, y, z, height));
+                self.low = if self.stale == f32::MAX { high } else { self.low };
+                self.stale = 0.0;
+            }
+            let next = bottom + (row - bottom) * t;
+            fill(self.rows, next.max(0.0), self.top, high, self.low);
+            (self.top, self.low) = (next, high);
         }
-        z += step;
     }
 }
 
