@@ -55,14 +55,20 @@ fn stocked(slots: usize) -> Arc<Bag<Thing>> {
 
 /// Empties the bag, counting: content keeps the bag alive, and loom reports what is never freed.
 fn drain(bag: &Bag<Thing>) -> usize {
-    let all: Vec<_> = bag.close().into_iter().collect();
-    let count = all.len();
-    for thing in all {
+    let count = close(bag);
+    assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
+    count
+}
+
+/// Closes the bag as the pool does, and counts what was idle.
+fn close(bag: &Bag<Thing>) -> usize {
+    let idle = bag.close();
+    let count = idle.len();
+    for thing in idle {
         let slot = thing.slot;
         drop(thing);
         bag.vacate(slot);
     }
-    assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
     count
 }
 
@@ -185,14 +191,27 @@ fn closing_refuses_waiters_and_retires_all() {
                 })
             })
             .collect();
-        for thing in bag.close() {
-            let slot = thing.slot;
-            drop(thing);
-            bag.vacate(slot);
-        }
+        close(&bag);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
         assert!(bag.claim(0, None).is_err());
+    });
+}
+
+#[test]
+fn closing_retires_what_is_vacant() {
+    explore(|| {
+        let bag: Arc<Bag<Thing>> = Arc::new(Bag::new(1));
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            if let Some(grant) = other.take_free(0) {
+                give_back(fill(&other, grant));
+            }
+        });
+        close(&bag);
+        thread.join().unwrap();
+        assert!(bag.take_free(0).is_none(), "there is nothing to claim after closing");
+        assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
     });
 }
 
@@ -202,11 +221,7 @@ fn a_return_may_free_the_bag() {
         let bag = stocked(1);
         let (_, thing) = bag.take_idle(0).expect("stocked");
         let thread = thread::spawn(move || give_back(thing));
-        for thing in bag.close() {
-            let slot = thing.slot;
-            drop(thing);
-            bag.vacate(slot);
-        }
+        close(&bag);
         drop(bag);
         thread.join().unwrap();
     });

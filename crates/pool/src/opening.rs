@@ -77,68 +77,84 @@ pub(crate) fn on_caller<M: ManageConnection>(
     Some(job.perform())
 }
 
-/// What a caller and the thread that works for it share.
+/// What a caller and the thread that works for it share. Either side acts on what it finds under
+/// the mutex.
 struct Desk<M: ManageConnection> {
-    /// Left by either side under the mutex; the other side acts on what it finds.
-    state: Mutex<Turn<M>>,
+    turn: Mutex<Turn<M>>,
     bell: Condvar,
 }
 
 enum Turn<M: ManageConnection> {
+    /// Left by the caller, taken by the worker; by the caller again when there is no worker.
+    Ordered(Job<M>),
+    /// Left by whoever took something.
     Pending,
-    /// Written by the worker.
+    /// Left by the worker.
     Done(thread::Result<Outcome<M>>),
-    /// Written by the caller at its deadline: the worker disposes of the outcome.
+    /// Left by the caller at its deadline: the worker disposes of the outcome.
     Abandoned,
 }
 
-/// Runs the job on a thread of its own and waits for it until the deadline.
+impl<M: ManageConnection> Desk<M> {
+    fn take(&self) -> Turn<M> {
+        std::mem::replace(&mut *self.turn.lock(), Turn::Pending)
+    }
+
+    fn work(&self) {
+        // A caller whose deadline came before this thread ran has taken the order back.
+        let Turn::Ordered(job) = self.take() else { return };
+        let done = catch_unwind(AssertUnwindSafe(|| job.perform()));
+        let mut turn = self.turn.lock();
+        if matches!(*turn, Turn::Pending) {
+            *turn = Turn::Done(done);
+            self.bell.notify_one();
+        } else {
+            drop(turn);
+            dispose(done);
+        }
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Option<Outcome<M>> {
+        let mut turn = self.turn.lock();
+        while matches!(*turn, Turn::Ordered(_) | Turn::Pending) {
+            let late = match deadline {
+                Some(at) => self.bell.wait_until(&mut turn, at).timed_out(),
+                None => {
+                    self.bell.wait(&mut turn);
+                    false
+                }
+            };
+            if late {
+                break;
+            }
+        }
+        let found = std::mem::replace(&mut *turn, Turn::Abandoned);
+        drop(turn);
+        match found {
+            Turn::Done(Ok(outcome)) => Some(outcome),
+            Turn::Done(Err(panic)) => resume_unwind(panic),
+            // An order that nobody took is dropped here, and its slot is free.
+            Turn::Ordered(_) | Turn::Pending | Turn::Abandoned => None,
+        }
+    }
+}
+
+/// Runs the job on a thread of its own and waits for it until the deadline; here, when the system
+/// has no thread to give.
 pub(crate) fn isolated<M>(job: Job<M>, deadline: Option<Instant>) -> Option<Outcome<M>>
 where
     M: ManageConnection,
     M::Error: Send,
 {
-    let desk = Arc::new(Desk { state: Mutex::new(Turn::Pending), bell: Condvar::new() });
+    let desk = Arc::new(Desk { turn: Mutex::new(Turn::Ordered(job)), bell: Condvar::new() });
     let theirs = Arc::clone(&desk);
     let worker = thread::Builder::new().name("pool-connect".into());
-    let spawned = worker.spawn(move || {
-        let done = catch_unwind(AssertUnwindSafe(|| job.perform()));
-        let mut turn = theirs.state.lock();
-        if matches!(*turn, Turn::Pending) {
-            *turn = Turn::Done(done);
-            theirs.bell.notify_one();
-        } else {
-            drop(turn);
-            dispose(done);
-        }
-    });
-    // The job went with the closure and its slot is free again: the deadline is the honest answer.
-    spawned.ok()?;
-    await_turn(&desk, deadline)
-}
-
-fn await_turn<M: ManageConnection>(
-    desk: &Desk<M>,
-    deadline: Option<Instant>,
-) -> Option<Outcome<M>> {
-    let mut turn = desk.state.lock();
-    loop {
-        match std::mem::replace(&mut *turn, Turn::Pending) {
-            Turn::Done(Ok(outcome)) => return Some(outcome),
-            Turn::Done(Err(panic)) => resume_unwind(panic),
-            Turn::Pending | Turn::Abandoned => {}
-        }
-        match deadline {
-            None => desk.bell.wait(&mut turn),
-            Some(at) => {
-                if desk.bell.wait_until(&mut turn, at).timed_out() && matches!(*turn, Turn::Pending)
-                {
-                    *turn = Turn::Abandoned;
-                    return None;
-                }
-            }
-        }
+    if worker.spawn(move || theirs.work()).is_err()
+        && let Turn::Ordered(job) = desk.take()
+    {
+        return on_caller(job, deadline);
     }
+    desk.wait(deadline)
 }
 
 /// A connection that came too late for its caller serves the next; a late error is reported.
