@@ -136,12 +136,14 @@ pub(crate) struct HotCache {
     hand: usize,
     bytes: usize,
     limit: usize,
+    /// The generation of `clear` that was last swept.
+    swept: u64,
 }
 
 impl HotCache {
     pub(crate) fn new(hot: Hot, limit: usize) -> Self {
         let (entries, free) = (Vec::new(), Vec::new());
-        Self { hot, index: HashTable::new(), entries, free, hand: 0, bytes: 0, limit }
+        Self { hot, index: HashTable::new(), entries, free, hand: 0, bytes: 0, limit, swept: 0 }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -150,6 +152,21 @@ impl HotCache {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
+    }
+
+    /// Drops everything if there was a clear since the last time; says whether there was.
+    pub(crate) fn sweep(&mut self) -> bool {
+        let all = self.hot.generations.all.load(Acquire);
+        if all == self.swept {
+            return false;
+        }
+        self.swept = all;
+        // What was kept since that clear goes too, if anything was: it comes back when asked for.
+        self.index.clear();
+        self.entries.clear();
+        self.free.clear();
+        (self.hand, self.bytes) = (0, 0);
+        true
     }
 
     /// The answer for `target`, if it is here and still holds.

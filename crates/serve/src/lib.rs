@@ -41,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alive;
 mod body;
 mod builder;
 mod conditional;

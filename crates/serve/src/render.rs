@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,8 +55,20 @@ pub(crate) struct Outgoing {
     pub(crate) head: Vec<u8>,
     pub(crate) body: OutBody,
     pub(crate) close: bool,
-    /// Dropped after the last byte.
-    pub(crate) _lease: Option<Lease>,
+    /// Dropped after the last byte, by an I/O thread.
+    pub(crate) _lease: Held,
+}
+
+/// A lease, whose drop is code of the user's: it may panic, but it takes no I/O thread along.
+#[derive(Default)]
+pub(crate) struct Held(pub(crate) Option<Lease>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(lease) = self.0.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(lease)));
+        }
+    }
 }
 
 /// The bytes after a head, with the part that is still to be sent.

@@ -201,7 +201,8 @@ impl Reply {
     }
 
     /// Keeps `lease` until the last byte has left or delivery was given up: a cache entry that
-    /// must not be evicted, a permit, a temporary file.
+    /// must not be evicted, a permit, a temporary file. It is dropped by an I/O thread, so its
+    /// drop must not block.
     pub fn with_lease(mut self, lease: impl Any + Send) -> Self {
         self.lease = Some(Box::new(lease));
         self

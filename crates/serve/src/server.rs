@@ -7,8 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use parking_lot::{Condvar, Mutex};
+use socket2::SockRef;
 
+use crate::alive::{Alive, Kind, Leave};
 use crate::builder::{Builder, Config};
 use crate::handler::Handler;
 use crate::hot::Hot;
@@ -49,14 +50,6 @@ pub(crate) struct Shared {
     pub(crate) alive: Alive,
 }
 
-/// Counts running threads, and lets one wait for them with a deadline.
-#[derive(Default)]
-pub(crate) struct Alive {
-    /// Written under this lock.
-    io_and_workers: Mutex<(usize, usize)>,
-    changed: Condvar,
-}
-
 /// A server that has its address, but answers nobody yet.
 pub struct Bound {
     config: Config,
@@ -68,6 +61,9 @@ pub struct Bound {
 impl Bound {
     pub(crate) fn new(config: Config, listener: TcpListener) -> Result<Self, Error> {
         let failed = |error| Error::new("cannot use the listening socket", error);
+        if !SockRef::from(&listener).is_listener().map_err(failed)? {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen")));
+        }
         listener.set_nonblocking(true).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         Ok(Self { config, listener, addr, hot: Hot::new() })
@@ -258,55 +254,5 @@ impl Meter {
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.stats().fmt(f)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    Io,
-    Worker,
-}
-
-/// Counts a thread down, also when it panics.
-struct Leave<'s> {
-    shared: &'s Shared,
-    kind: Kind,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.shared.alive.change(self.kind, -1);
-    }
-}
-
-impl Alive {
-    fn change(&self, kind: Kind, by: isize) {
-        let mut counts = self.io_and_workers.lock();
-        let count = match kind {
-            Kind::Io => &mut counts.0,
-            Kind::Worker => &mut counts.1,
-        };
-        *count = count.wrapping_add_signed(by);
-        self.changed.notify_all();
-    }
-
-    /// Waits until no thread of this kind runs; false if that takes longer than `patience`.
-    fn wait(&self, kind: Kind, patience: Option<Duration>) -> bool {
-        let deadline = patience.map(|patience| Instant::now() + patience);
-        let mut counts = self.io_and_workers.lock();
-        loop {
-            let count = match kind {
-                Kind::Io => counts.0,
-                Kind::Worker => counts.1,
-            };
-            if count == 0 {
-                return true;
-            }
-            match deadline {
-                None => self.changed.wait(&mut counts),
-                Some(at) if self.changed.wait_until(&mut counts, at).timed_out() => return false,
-                Some(_) => {}
-            }
-        }
     }
 }

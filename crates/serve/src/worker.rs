@@ -16,7 +16,7 @@ use crate::handler::Handler;
 use crate::hot::HotInsert;
 use crate::io::mailbox::Message;
 use crate::queue::Job;
-use crate::render::{OutBody, Outgoing, Persist, Representation};
+use crate::render::{Held, OutBody, Outgoing, Persist, Representation};
 use crate::reply::{Reply, ReplyBody};
 use crate::request::Request;
 use crate::server::Shared;
@@ -71,7 +71,12 @@ fn plain(exchange: &Exchange, reply: Reply) -> Outgoing {
     };
     let representation = Representation::new(&reply, body.len() as u64);
     let (head, part) = answer(exchange, &representation);
-    Outgoing { head, body: bytes_of(body, part), close: !exchange.keep_alive, _lease: reply.lease }
+    Outgoing {
+        head,
+        body: bytes_of(body, part),
+        close: !exchange.keep_alive,
+        _lease: Held(reply.lease),
+    }
 }
 
 fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Option<HotInsert>)> {
@@ -103,7 +108,7 @@ fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Optio
             }
         }
     };
-    let outgoing = Outgoing { head, body, close: !exchange.keep_alive, _lease: reply.lease };
+    let outgoing = Outgoing { head, body, close: !exchange.keep_alive, _lease: Held(reply.lease) };
     let hot = match reply.body {
         ReplyBody::Bytes(body) if hot => Some(HotInsert {
             target: exchange.target().as_bytes().into(),

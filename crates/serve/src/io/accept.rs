@@ -105,6 +105,9 @@ impl IoThread {
         let limit = config.max_connections.div_ceil(config.io_threads);
         let patience = config.header_timeout;
         add(&self.counters().accepted, 1);
+        if self.drain_until.is_some() {
+            return add(&self.counters().closed, 1);
+        }
         if self.slots.len() >= limit && !self.shed() {
             add(&self.counters().refused, 1);
             add(&self.counters().closed, 1);

@@ -6,11 +6,13 @@
 //! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
 //! once, and `Conn::readable` remembers what an event said.
 //!
-//! `conn` is the state machine, `read` and `send` its two halves, `window` the shared read buffer,
-//! `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
+//! `conn` is the state machine, `read`, `hit`, `send` and `finish` its steps, `window` the shared read
+//! buffer, `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
 
 mod accept;
 pub(crate) mod conn;
+mod finish;
+mod hit;
 pub(crate) mod mailbox;
 mod read;
 mod send;
@@ -34,6 +36,7 @@ use accept::Acceptor;
 use conn::{Conn, Fate, Sending, Slots, State, Step};
 pub(crate) use mailbox::Mailbox;
 use mailbox::{ExchangeId, Message};
+use send::TURN_BYTES;
 use wheel::Wheel;
 use window::Window;
 
@@ -46,8 +49,6 @@ const EVENTS: usize = 512;
 const READ_BUFFER: usize = 64 * 1024;
 /// Steps of one connection in a turn: a client that pipelines without end lets others in between.
 const TURN_STEPS: usize = 256;
-/// How long a connection that was refused may go on sending what nobody reads.
-const LINGER: Duration = Duration::from_secs(2);
 
 pub(crate) struct IoThread {
     shared: Arc<Shared>,
@@ -65,6 +66,8 @@ pub(crate) struct IoThread {
     out: Vec<u8>,
     /// Connections that can go on without an event.
     ready: VecDeque<u32>,
+    /// Bytes of bodies that may still be sent in this turn before everyone gets the least.
+    turn_bytes: u64,
     inbox: Vec<Message>,
     /// Slots whose timer entries came up, kept for its allocation.
     expired: Vec<(u32, u32)>,
@@ -102,6 +105,7 @@ impl IoThread {
             buffer: vec![0; READ_BUFFER.max(2 * config.max_head_bytes)],
             out: Vec::with_capacity(1024),
             ready: VecDeque::new(),
+            turn_bytes: 0,
             inbox: Vec::new(),
             expired: Vec::new(),
             acceptor: acceptor.transpose()?,
@@ -122,6 +126,7 @@ impl IoThread {
             self.mailbox().wake_up();
             self.now = Instant::now();
             self.date.refresh();
+            self.turn_bytes = TURN_BYTES;
             for event in &events {
                 match event.token() {
                     WAKER => {}
@@ -129,6 +134,7 @@ impl IoThread {
                     Token(slot) => self.event(slot as u32, event),
                 }
             }
+            self.sweep_hot();
             self.read_mailbox();
             self.go_on();
             self.accept();
@@ -234,6 +240,13 @@ impl IoThread {
         self.inbox = inbox;
     }
 
+    /// Gives back the memory of answers that a clear has made stale.
+    fn sweep_hot(&mut self) {
+        if self.hot.sweep() {
+            self.count_hot();
+        }
+    }
+
     fn count_hot(&self) {
         set(&self.counters().hot_bytes, self.hot.bytes() as u64);
         set(&self.counters().hot_entries, self.hot.len() as u64);
@@ -260,9 +273,14 @@ impl IoThread {
         }
     }
 
-    /// Goes on with the connections that used up their budget, once each.
+    /// Goes on with the connections that used up their budget, in turn, once each at most; with
+    /// bytes of their own, so that events never keep them waiting.
     fn go_on(&mut self) {
+        self.turn_bytes = TURN_BYTES;
         for _ in 0..self.ready.len() {
+            if self.turn_bytes == 0 {
+                return;
+            }
             let Some(slot) = self.ready.pop_front() else { return };
             if let Some(conn) = self.slots.get_mut(slot) {
                 conn.listed = false;

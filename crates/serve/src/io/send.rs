@@ -16,10 +16,14 @@ use crate::prefetch::Prefetch;
 use crate::render::OutBody;
 use crate::stats::add;
 
-/// Bytes given to one connection before others have their turn.
-const TURN_BYTES: u64 = 1024 * 1024;
+/// Bytes given to one connection in a turn, if nobody else wants as much.
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// Bytes given to one connection in a turn however many want theirs.
+const MIN_BYTES: u64 = 16 * 1024;
+/// Bytes given out in a turn before everyone gets the least: at memory speed, about a millisecond.
+pub(super) const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of a file that are made sure of at a time to be in memory.
-const WARM_BYTES: u64 = 1024 * 1024;
+const WARM_BYTES: u64 = 2 * 1024 * 1024;
 
 /// What one attempt to send came to.
 enum Sent {
@@ -32,7 +36,7 @@ enum Sent {
 
 impl IoThread {
     pub(super) fn send(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
-        let mut budget = TURN_BYTES;
+        let mut budget = self.turn_bytes.clamp(MIN_BYTES, MAX_BYTES);
         loop {
             let State::Sending(state) = &mut conn.state else { return Step::Close };
             if state.warming {
@@ -45,11 +49,15 @@ impl IoThread {
             if budget == 0 {
                 return Step::Yield;
             }
+            let head_sent = state.head_sent;
             match state.send(&mut conn.socket, budget) {
                 Sent::Some(n) => {
-                    budget -= n.min(budget);
+                    // Heads count nothing, so that round parts of files stay round.
+                    let of_body = n - (state.head_sent - head_sent) as u64;
+                    budget = budget.saturating_sub(of_body);
+                    self.turn_bytes = self.turn_bytes.saturating_sub(of_body);
                     state.burst += n;
-                    add(&self.counters().bytes_sent, n);
+                    add(&self.shared.io[self.index].bytes_sent, n);
                 }
                 Sent::Blocked => return self.blocked(slot, conn),
                 Sent::Cold(part) => return self.prefetch(slot, conn, part),
@@ -109,7 +117,7 @@ impl Sending {
                     self.warm_until = next.end;
                 }
                 if head.is_empty() {
-                    let end = part.end.min(self.warm_until).min(part.start + budget);
+                    let end = part.end.min(self.warm_until).min(part.start.saturating_add(budget));
                     os::send_file(socket, file, part.start..end)
                 } else {
                     os::send_more(socket, head)

@@ -11,7 +11,7 @@ use rustix::net::{SendFlags, send};
 
 /// Pages between two probes. Read-ahead brings in runs of at least this length, and eviction
 /// takes folios, so what lies between two pages in memory is nearly always there too.
-const PROBE_BYTES: usize = 64 * 1024;
+const PROBE_BYTES: usize = 128 * 1024;
 
 /// Sends bytes that more will follow at once, so that they share a packet with it.
 pub(crate) fn send_more(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {

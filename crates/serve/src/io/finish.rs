@@ -1,0 +1,114 @@
+//! How requests end: refused, answered by ourselves, answered to the last byte, or out of time.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::IoThread;
+use super::conn::{Conn, Sending, State, Step};
+use super::window::{Fill, Window};
+use crate::head::{Refusal, refuse};
+use crate::render::{self, Held, OutBody, Outgoing, Persist};
+use crate::stats::add;
+
+/// How long a connection that was refused may go on sending what nobody reads.
+const LINGER: Duration = Duration::from_secs(2);
+
+const TOO_SLOW: Refusal = refuse(StatusCode::REQUEST_TIMEOUT, "request took too long");
+
+impl IoThread {
+    /// Answers with an error and closes: after bytes that we do not understand, nothing is safe.
+    pub(super) fn refuse(&mut self, conn: &mut Conn, refusal: Refusal) -> Step {
+        add(&self.counters().bad_requests, 1);
+        conn.linger = true;
+        self.answer_canned(conn, refusal.status, refusal.reason, Persist::Close, false);
+        Step::Next
+    }
+
+    pub(super) fn answer_canned(
+        &mut self,
+        conn: &mut Conn,
+        status: StatusCode,
+        reason: &str,
+        persist: Persist,
+        is_head: bool,
+    ) {
+        let mut head = Vec::with_capacity(256);
+        render::canned(status, reason, persist, is_head, self.date.text(), &mut head);
+        let close = persist == Persist::Close;
+        let body = OutBody::Bytes(Bytes::new());
+        let outgoing = Box::new(Outgoing { head, body, close, _lease: Held::default() });
+        conn.state = State::Sending(Box::new(Sending::new(outgoing)));
+    }
+
+    /// After the last byte of an answer: the next request, or the end.
+    pub(super) fn answered(
+        &mut self,
+        slot: u32,
+        conn: &mut Conn,
+        window: &Window,
+        close: bool,
+    ) -> Step {
+        conn.served = true;
+        conn.seq = conn.seq.wrapping_add(1);
+        conn.state = State::Head { scanned: 0 };
+        if !close {
+            return Step::Next;
+        }
+        if !conn.linger && !conn.readable && window.is_empty() && conn.unread.is_empty() {
+            return Step::Close;
+        }
+        // Closing with bytes unread sends a reset, which may overtake the answer.
+        let _ = conn.socket.shutdown(Shutdown::Write);
+        conn.state = State::Linger;
+        self.wheel.set(&mut conn.timer, slot, self.now, LINGER);
+        Step::Next
+    }
+
+    pub(super) fn linger(&mut self, conn: &mut Conn, window: &mut Window) -> Step {
+        window.load(conn);
+        window.consume(window.bytes().len());
+        match window.fill(conn) {
+            Fill::More => Step::Next,
+            Fill::Blocked => Step::Park,
+            Fill::Eof | Fill::Broken => Step::Close,
+        }
+    }
+
+    /// The deadline of a connection has passed: what that means depends on its state.
+    pub(super) fn time_out(&mut self, slot: u32) {
+        let Some(mut conn) = self.slots.take(slot) else { return };
+        let status = match &conn.state {
+            State::Head { scanned: 0 } | State::Linger => None,
+            State::Sending(_) => {
+                add(&self.counters().timed_out, 1);
+                None
+            }
+            State::Head { .. } | State::Body(_) => Some(TOO_SLOW.status),
+            State::Waiting(exchange) => {
+                let queued = exchange.is_queued();
+                exchange.mark_left();
+                Some(if queued {
+                    StatusCode::SERVICE_UNAVAILABLE
+                } else {
+                    StatusCode::GATEWAY_TIMEOUT
+                })
+            }
+        };
+        if let Some(status) = status {
+            add(&self.counters().timed_out, 1);
+            conn.linger = true;
+            conn.unread = Vec::new();
+            let reason =
+                if status == TOO_SLOW.status { TOO_SLOW.reason } else { "answer took too long" };
+            self.answer_canned(&mut conn, status, reason, Persist::Close, false);
+        }
+        self.slots.put(slot, conn);
+        match status {
+            Some(_) => self.advance(slot),
+            None => self.close(slot),
+        }
+    }
+}
