@@ -71,7 +71,7 @@ fn photo(app: &App, request: &Request) -> Reply {
 }
 
 fn thumb(app: &App, request: &Request) -> Reply {
-    let size = request.param("size").and_then(|size| size.parse().ok());
+    let size = request.param("size").and_then(number).and_then(|size| u32::try_from(size).ok());
     let id = request.param("name").and_then(|name| name.strip_suffix(".jpg")).and_then(number);
     match (size.filter(|size| thumbnail::SIZES.contains(size)), id) {
         (Some(size), Some(id)) => thumbnail::reply(app, id, size, request.query()),
@@ -112,7 +112,7 @@ fn with_photo(app: &App, request: &Request, show: impl FnOnce(&Photo) -> Reply) 
     }
 }
 
-/// An id as we write them: one spelling each, so that a URL has one form.
+/// A number as we write them: one spelling each, so that nothing is kept under two URLs.
 fn number(text: &str) -> Option<i64> {
     let id: i64 = text.parse().ok()?;
     (id > 0 && id.to_string() == text).then_some(id)

@@ -1,4 +1,4 @@
-//! The pictures of the gallery, in an order in which neighbours differ.
+//! The pictures of the gallery, newest first, in an order in which neighbours differ.
 
 use super::picture::{Picture, picture};
 use super::{balloons, city, coral, fields, flowers, forest, fractal, glass, land, lights, night};
@@ -11,7 +11,7 @@ pub static PICTURES: &[Picture] = &[
         "Ridges in the morning mist",
         (4200, 2800),
         1,
-        "2021:09:18 06:41:07",
+        "2026:09:18 06:41:07",
         |c| ridges::paint(c, 11, &ridges::MORNING),
     ),
     picture(
@@ -19,7 +19,7 @@ pub static PICTURES: &[Picture] = &[
         "Northern lights over the lake",
         (3000, 2000),
         3,
-        "2019:02:11 23:12:40",
+        "2026:02:11 23:12:40",
         |c| night::aurora(c, 3, &night::GREEN),
     ),
     picture(
@@ -27,7 +27,7 @@ pub static PICTURES: &[Picture] = &[
         "Tulip fields in April",
         (3200, 1800),
         1,
-        "2022:04:23 11:05:19",
+        "2025:04:23 11:05:19",
         |c| fields::rows(c, 3, &fields::TULIPS),
     ),
     picture(
@@ -35,7 +35,7 @@ pub static PICTURES: &[Picture] = &[
         "Moonrise over the neon quarter",
         (1600, 2400),
         6,
-        "2023:10:28 21:47:55",
+        "2024:10:28 21:47:55",
         |c| city::skyline(c, 9, &city::NEON),
     ),
     picture(
@@ -43,16 +43,16 @@ pub static PICTURES: &[Picture] = &[
         "Seigaiha, indigo and gold",
         (2400, 1800),
         2,
-        "2018:05:05 15:30:02",
+        "2024:05:05 15:30:02",
         |c| ornament::seigaiha(c, 3),
     ),
-    picture("06-dunes.jpg", "Dunes at first light", (3600, 2400), 8, "2020:01:17 07:22:31", |c| {
+    picture("06-dunes.jpg", "Dunes at first light", (3600, 2400), 8, "2024:01:17 07:22:31", |c| {
         land::dunes(c, 7, &land::FIRST_LIGHT)
     }),
-    picture("07-dahlia.jpg", "Dahlia", (2200, 2200), 1, "2021:08:29 10:14:48", |c| {
+    picture("07-dahlia.jpg", "Dahlia", (2200, 2200), 1, "2023:08:29 10:14:48", |c| {
         flowers::dahlia(c, 3, &flowers::CORAL)
     }),
-    picture("08-shore.jpg", "The shore from above", (2000, 2500), 5, "2019:07:30 12:40:26", |c| {
+    picture("08-shore.jpg", "The shore from above", (2000, 2500), 5, "2023:07:30 12:40:26", |c| {
         sea::shore(c, 6)
     }),
     picture("09-rose-nebula.jpg", "Rose nebula", (3000, 2000), 1, "2022:11:19 02:33:10", |c| {
@@ -63,10 +63,10 @@ pub static PICTURES: &[Picture] = &[
         "A reef of cut paper",
         (2400, 1800),
         4,
-        "2020:06:12 16:08:00",
+        "2022:06:12 16:08:00",
         |c| paper::relief(c, 3, &paper::REEF),
     ),
-    picture("11-sailing-home.jpg", "Sailing home", (3600, 2400), 1, "2018:08:14 20:51:37", |c| {
+    picture("11-sailing-home.jpg", "Sailing home", (3600, 2400), 1, "2021:08:14 20:51:37", |c| {
         sea::open(c, 4, &sea::SUNSET)
     }),
     picture(
@@ -74,7 +74,7 @@ pub static PICTURES: &[Picture] = &[
         "Beeches in October",
         (1800, 2700),
         6,
-        "2017:10:21 08:19:44",
+        "2020:10:21 08:19:44",
         |c| forest::fog(c, 5, &forest::AUTUMN),
     ),
     picture(
@@ -85,7 +85,7 @@ pub static PICTURES: &[Picture] = &[
         "2019:11:02 14:00:31",
         |c| ornament::bauhaus(c, 3),
     ),
-    picture("14-mesas.jpg", "Red mesas", (4200, 1800), 1, "2016:03:27 17:36:12", |c| {
+    picture("14-mesas.jpg", "Red mesas", (4200, 1800), 1, "2019:03:27 17:36:12", |c| {
         land::mesas(c, 8)
     }),
     picture(
@@ -93,7 +93,7 @@ pub static PICTURES: &[Picture] = &[
         "Malachite with gold",
         (2400, 1600),
         3,
-        "2023:02:09 13:27:05",
+        "2019:02:09 13:27:05",
         |c| paint::marble(c, 9, &paint::MALACHITE),
     ),
     picture(
@@ -101,7 +101,7 @@ pub static PICTURES: &[Picture] = &[
         "Balloons over the valley",
         (2100, 2800),
         1,
-        "2022:09:03 06:58:21",
+        "2018:09:03 06:58:21",
         |c| balloons::rise(c, 3, &ridges::MORNING, 7),
     ),
     picture(
@@ -109,7 +109,7 @@ pub static PICTURES: &[Picture] = &[
         "A planet and its ring",
         (2880, 1620),
         2,
-        "2024:01:06 22:10:09",
+        "2018:01:06 22:10:09",
         |c| space::planet(c, 4, &space::RINGED),
     ),
     picture(
@@ -117,7 +117,7 @@ pub static PICTURES: &[Picture] = &[
         "Lavender, the sun just going",
         (3600, 2400),
         8,
-        "2018:07:08 20:57:50",
+        "2017:07:08 20:57:50",
         |c| fields::rows(c, 3, &fields::LAVENDER),
     ),
     picture(
@@ -125,7 +125,7 @@ pub static PICTURES: &[Picture] = &[
         "Julia set: dragons",
         (2560, 1600),
         1,
-        "2020:12:24 18:00:00",
+        "2016:12:24 18:00:00",
         |c| fractal::escape(c, &fractal::DRAGON),
     ),
     picture(
@@ -133,10 +133,10 @@ pub static PICTURES: &[Picture] = &[
         "Rain on the harbour window",
         (2000, 2000),
         5,
-        "2021:11:13 19:43:28",
+        "2016:11:13 19:43:28",
         |c| lights::rain(c, 9, &lights::HARBOUR),
     ),
-    picture("21-alpenglow.jpg", "Alpenglow", (3300, 2200), 1, "2017:01:29 07:48:33", |c| {
+    picture("21-alpenglow.jpg", "Alpenglow", (3300, 2200), 1, "2016:01:29 07:48:33", |c| {
         land::peaks(c, 5, &land::ALPENGLOW)
     }),
     picture(
@@ -144,7 +144,7 @@ pub static PICTURES: &[Picture] = &[
         "A current in coral and gold",
         (2700, 1800),
         4,
-        "2023:06:16 11:11:11",
+        "2015:06:16 11:11:11",
         |c| paint::flow(c, 4, &paint::CURRENT),
     ),
     picture(
@@ -152,10 +152,10 @@ pub static PICTURES: &[Picture] = &[
         "Blue mountains under a red sun",
         (1440, 2560),
         6,
-        "2019:04:20 18:32:15",
+        "2015:04:20 18:32:15",
         |c| ridges::paint(c, 41, &ridges::TEAL),
     ),
-    picture("24-bokeh.jpg", "A street in December", (2400, 1600), 1, "2022:12:10 17:25:46", |c| {
+    picture("24-bokeh.jpg", "A street in December", (2400, 1600), 1, "2014:12:10 17:25:46", |c| {
         lights::bokeh(c, 9, &lights::STREET)
     }),
     picture(
@@ -163,7 +163,7 @@ pub static PICTURES: &[Picture] = &[
         "The Milky Way over the woods",
         (3840, 2160),
         7,
-        "2020:08:15 01:14:52",
+        "2014:08:15 01:14:52",
         |c| night::milky_way(c, 9, -1.3),
     ),
     picture(
@@ -171,7 +171,7 @@ pub static PICTURES: &[Picture] = &[
         "Sunrise in stained glass",
         (1500, 2000),
         1,
-        "2018:06:24 09:40:18",
+        "2014:06:24 09:40:18",
         |c| glass::sunrise(c, 3),
     ),
     picture(
@@ -179,13 +179,13 @@ pub static PICTURES: &[Picture] = &[
         "Above the clouds",
         (3000, 2000),
         2,
-        "2021:03:07 07:02:59",
+        "2014:03:07 07:02:59",
         |c| land::cloud_sea(c, 4),
     ),
-    picture("28-ribbons.jpg", "Woven ribbons", (2100, 1400), 8, "2023:03:31 15:45:00", |c| {
+    picture("28-ribbons.jpg", "Woven ribbons", (2100, 1400), 8, "2013:03:31 15:45:00", |c| {
         ornament::ribbons(c, 3)
     }),
-    picture("29-moonlit-sea.jpg", "Moonlit sea", (1800, 2400), 1, "2016:08:18 23:36:24", |c| {
+    picture("29-moonlit-sea.jpg", "Moonlit sea", (1800, 2400), 1, "2012:08:18 23:36:24", |c| {
         sea::open(c, 5, &sea::MOON)
     }),
     picture(
@@ -193,7 +193,7 @@ pub static PICTURES: &[Picture] = &[
         "Pillars of amber and teal",
         (2400, 2400),
         3,
-        "2023:12:15 03:05:41",
+        "2011:12:15 03:05:41",
         |c| space::nebula(c, 4, &space::PILLARS),
     ),
     picture(
@@ -201,10 +201,10 @@ pub static PICTURES: &[Picture] = &[
         "Fields and hedges in June",
         (3600, 2400),
         1,
-        "2022:06:11 18:20:07",
+        "2011:06:11 18:20:07",
         |c| fields::patchwork(c, 3),
     ),
-    picture("32-agate.jpg", "Agate", (1650, 2200), 6, "2024:02:22 12:12:38", |c| {
+    picture("32-agate.jpg", "Agate", (1650, 2200), 6, "2011:02:22 12:12:38", |c| {
         paint::marble(c, 3, &paint::AGATE)
     }),
     picture(
@@ -212,13 +212,13 @@ pub static PICTURES: &[Picture] = &[
         "Blue hour by the river",
         (3840, 1646),
         5,
-        "2019:09:27 19:33:03",
+        "2010:09:27 19:33:03",
         |c| city::skyline(c, 4, &city::BLUE_HOUR),
     ),
-    picture("34-paper-waves.jpg", "Paper waves", (1600, 2400), 1, "2020:04:04 10:50:29", |c| {
+    picture("34-paper-waves.jpg", "Paper waves", (1600, 2400), 1, "2010:04:04 10:50:29", |c| {
         paper::waves(c, 3)
     }),
-    picture("35-violet-dahlia.jpg", "Violet dahlia", (2000, 2500), 4, "2022:08:20 09:31:16", |c| {
+    picture("35-violet-dahlia.jpg", "Violet dahlia", (2000, 2500), 4, "2009:08:20 09:31:16", |c| {
         flowers::dahlia(c, 8, &flowers::VIOLET)
     }),
     picture(
@@ -226,7 +226,7 @@ pub static PICTURES: &[Picture] = &[
         "Winter light on the range",
         (3520, 1980),
         1,
-        "2018:02:17 12:28:54",
+        "2009:02:17 12:28:54",
         |c| land::peaks(c, 15, &land::WINTER),
     ),
     picture(
@@ -234,7 +234,7 @@ pub static PICTURES: &[Picture] = &[
         "Mandelbrot set: the valley of sea horses",
         (2400, 1600),
         7,
-        "2017:12:03 16:16:16",
+        "2008:12:03 16:16:16",
         |c| fractal::escape(c, &fractal::SEAHORSE),
     ),
     picture(
@@ -242,7 +242,7 @@ pub static PICTURES: &[Picture] = &[
         "Sunlight in the fog",
         (3000, 2000),
         1,
-        "2021:06:26 07:09:42",
+        "2008:06:26 07:09:42",
         |c| forest::fog(c, 9, &forest::SUMMER),
     ),
     picture(
@@ -250,7 +250,7 @@ pub static PICTURES: &[Picture] = &[
         "Beads on a golden spiral",
         (2400, 1600),
         8,
-        "2024:05:18 14:55:23",
+        "2008:05:18 14:55:23",
         |c| flowers::spiral(c, 3),
     ),
     picture(
@@ -258,13 +258,13 @@ pub static PICTURES: &[Picture] = &[
         "Full moon over the valley",
         (1600, 2400),
         2,
-        "2017:11:04 22:41:30",
+        "2007:11:04 22:41:30",
         |c| ridges::paint(c, 31, &ridges::MOONLIGHT),
     ),
-    picture("41-rose-window.jpg", "Rose window", (2100, 2100), 1, "2016:05:15 11:20:35", |c| {
+    picture("41-rose-window.jpg", "Rose window", (2100, 2100), 1, "2007:05:15 11:20:35", |c| {
         glass::rose(c, 3)
     }),
-    picture("42-calm.jpg", "No wind", (2400, 1800), 3, "2019:05:25 05:37:58", |c| {
+    picture("42-calm.jpg", "No wind", (2400, 1800), 3, "2006:05:25 05:37:58", |c| {
         sea::open(c, 6, &sea::PASTEL)
     }),
     picture(
@@ -272,19 +272,19 @@ pub static PICTURES: &[Picture] = &[
         "Strange attractor: silk",
         (2000, 2000),
         6,
-        "2023:08:08 20:08:08",
+        "2005:08:08 20:08:08",
         |c| fractal::attractor(c, &fractal::SILK),
     ),
-    picture("44-crimson-aurora.jpg", "A red aurora", (1600, 2400), 1, "2024:05:11 00:26:13", |c| {
+    picture("44-crimson-aurora.jpg", "A red aurora", (1600, 2400), 1, "2005:05:11 00:26:13", |c| {
         night::aurora(c, 8, &night::CRIMSON)
     }),
-    picture("45-brain-coral.jpg", "Brain coral", (2400, 1600), 5, "2018:09:12 13:03:47", |c| {
+    picture("45-brain-coral.jpg", "Brain coral", (2400, 1600), 5, "2004:09:12 13:03:47", |c| {
         coral::grow(c, 3, &coral::BRAIN)
     }),
-    picture("46-meadow.jpg", "Wind in the meadow", (2000, 2000), 4, "2021:05:16 15:22:20", |c| {
+    picture("46-meadow.jpg", "Wind in the meadow", (2000, 2000), 4, "2004:05:16 15:22:20", |c| {
         paint::flow(c, 9, &paint::MEADOW)
     }),
-    picture("47-blue-planet.jpg", "A blue world", (1800, 2250), 7, "2022:02:26 21:59:01", |c| {
+    picture("47-blue-planet.jpg", "A blue world", (1800, 2250), 7, "2004:02:26 21:59:01", |c| {
         space::planet(c, 6, &space::BLUE)
     }),
     picture(
@@ -292,7 +292,7 @@ pub static PICTURES: &[Picture] = &[
         "Dusk over the ranges",
         (4410, 1890),
         1,
-        "2020:10:10 18:44:56",
+        "2003:10:10 18:44:56",
         |c| ridges::paint(c, 23, &ridges::DUSK),
     ),
 ];

@@ -13,13 +13,17 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Decodes a JPEG and fails the test when it is not a whole one.
+    /// Decodes a JPEG, in grey or in colour, and fails the test when it is not a whole one.
     pub fn of_jpeg(bytes: &[u8]) -> Self {
         let mut decoder = jpeg_decoder::Decoder::new(bytes);
         let pixels = decoder.decode().expect("a whole JPEG");
         let info = decoder.info().expect("a decoded JPEG has a header");
-        assert_eq!(info.pixel_format, jpeg_decoder::PixelFormat::RGB24);
-        Self { width: info.width.into(), height: info.height.into(), rgb: pixels }
+        let rgb = match info.pixel_format {
+            jpeg_decoder::PixelFormat::RGB24 => pixels,
+            jpeg_decoder::PixelFormat::L8 => pixels.iter().flat_map(|&l| [l, l, l]).collect(),
+            other => panic!("a thumbnail in {other:?}"),
+        };
+        Self { width: info.width.into(), height: info.height.into(), rgb }
     }
 
     pub fn longest_edge(&self) -> usize {
@@ -83,7 +87,7 @@ pub fn write_jpeg(path: &Path, upright: &Pixels, orientation: u8) {
     let stored = upright.stored_as(orientation);
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, 92);
-    encoder.add_app_segment(1, &exif(orientation)).expect("a short segment");
+    encoder.add_app_segment(1, exif(orientation)).expect("a short segment");
     encoder
         .encode(&stored.rgb, stored.width as u16, stored.height as u16, ColorType::Rgb)
         .expect("encoding to memory");
