@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::budget::Budget;
 use crate::colour::ToSrgb;
-use crate::decode::{Channels, Plan, Raster, decode};
+use crate::decode::{Channels, Decoded, Plan, Raster, decode};
 use crate::header::Header;
 use crate::source::Opened;
 use crate::watch::Allowance;
@@ -133,30 +133,30 @@ impl Thumbnailer {
         }
         let _loan = self.budget.lend(plan.needed_bytes, wait_limit)?;
         let allowed = Allowance { time: time_limit, bytes: u64::MAX };
-        let raster = decode(source, &header, &plan, allowed)?;
-        self.shrink_all(raster, &header, edges_px)
+        let decoded = decode(source, &header, &plan, allowed)?;
+        self.shrink_all(decoded, &header, edges_px)
     }
 
     /// Largest first, so that a smaller one can be made from it.
     fn shrink_all(
         &self,
-        decoded: Raster,
+        decoded: Decoded,
         header: &Header,
         edges_px: &[u32],
     ) -> Result<Vec<Thumbnail>, Error> {
-        let to_srgb = ToSrgb::new(header.icc.as_deref(), decoded.channels);
+        let to_srgb = ToSrgb::new(header.icc.as_deref(), decoded.channels());
         let mut order: Vec<usize> = (0..edges_px.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(edges_px[i]));
         let mut made: Vec<(usize, Thumbnail)> = Vec::with_capacity(order.len());
         let mut best = decoded;
         for i in order {
             let (w, h) = resize::fit(header.width, header.height, edges_px[i]);
-            let small = resize::resize(&best, w, h)?;
+            let small = best.resize(w, h)?;
             made.push((i, self.finish(&small, &to_srgb, header)?));
             if let Some(next) = edges_px.iter().filter(|&&e| e < edges_px[i]).max()
                 && w.max(h) >= next.saturating_mul(DERIVE_RATIO)
             {
-                best = small;
+                best = Decoded::Packed(small);
             }
         }
         made.sort_by_key(|(i, _)| *i);

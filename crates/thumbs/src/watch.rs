@@ -97,6 +97,19 @@ impl Input {
         self.end_of_image_at_eof = true;
     }
 
+    /// The next eight bytes, first on top, when they are in the buffer; [`advance`](Self::advance) takes them.
+    #[inline(always)]
+    pub(crate) fn peek_word(&self) -> Option<u64> {
+        let bytes = self.buffer[..self.end].get(self.at..self.at + 8)?;
+        Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    }
+
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.at += count;
+        debug_assert!(self.at <= self.end, "advanced beyond what was peeked");
+    }
+
     fn refill(&mut self) -> io::Result<()> {
         (self.at, self.end) = (0, 0);
         if Instant::now() >= self.deadline {

@@ -2,6 +2,7 @@
 
 pub(crate) mod jpeg;
 pub(crate) mod other;
+pub(crate) mod planes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,6 +30,38 @@ pub(crate) struct Raster {
     pub covers: (f64, f64),
     /// True when the input ended early and the rest is grey.
     pub partial: bool,
+}
+
+/// What a decoder hands to the resizer.
+pub(crate) enum Decoded {
+    Packed(Raster),
+    Planes(planes::Planes),
+}
+
+impl Decoded {
+    /// What the pixels will be once they are packed.
+    pub(crate) fn channels(&self) -> Channels {
+        match self {
+            Decoded::Packed(raster) => raster.channels,
+            Decoded::Planes(planes) if planes.planes.len() == 1 => Channels::Grey,
+            Decoded::Planes(_) => Channels::Rgb,
+        }
+    }
+
+    /// Resizes to exactly `width` x `height`.
+    pub(crate) fn resize(&self, width: u32, height: u32) -> Result<Raster, Error> {
+        match self {
+            Decoded::Packed(raster) => crate::resize::packed(raster, width, height),
+            Decoded::Planes(planes) => planes.resize(width, height),
+        }
+    }
+
+    fn note_partial(&mut self, ran_out: bool) {
+        match self {
+            Decoded::Packed(raster) => raster.partial |= ran_out,
+            Decoded::Planes(planes) => planes.partial |= ran_out,
+        }
+    }
 }
 
 /// How a picture is going to be decoded, settled before any of its pixels is.
@@ -60,7 +93,7 @@ pub(crate) fn decode(
     header: &Header,
     plan: &Plan,
     allowed: Allowance,
-) -> Result<Raster, Error> {
+) -> Result<Decoded, Error> {
     let buffer_bytes = match &header.coding {
         Coding::Jpeg(frame) => jpeg::buffer_bytes(frame),
         Coding::Other { .. } => other::BUFFER_BYTES,
@@ -68,10 +101,13 @@ pub(crate) fn decode(
     let (input, verdict) = watched(source.origin()?, allowed, buffer_bytes);
     let decoded = contained(|| match &header.coding {
         Coding::Jpeg(frame) => {
-            let raster = jpeg::decode(input, frame, plan.divisor)?;
-            Ok(Raster { partial: verdict.ran_out(), ..raster })
+            let mut decoded = jpeg::decode(input, frame, plan.divisor)?;
+            decoded.note_partial(verdict.ran_out());
+            Ok(decoded)
         }
-        Coding::Other { .. } => other::decode(input, header, plan.needed_bytes),
+        Coding::Other { .. } => {
+            other::decode(input, header, plan.needed_bytes).map(Decoded::Packed)
+        }
     });
     decoded.map_err(|e| verdict.error(allowed, source.path()).unwrap_or(e))
 }

@@ -15,6 +15,15 @@ pub(crate) struct Frame {
     pub process: Process,
     /// Sampling factors, horizontal and vertical, of each component.
     pub sampling: Vec<(u8, u8)>,
+    /// Identifier and number of the quantization table of each component.
+    pub components: Vec<(u8, u8)>,
+}
+
+impl Frame {
+    /// The largest factors, which the picture's own size belongs to.
+    pub(crate) fn max_sampling(&self) -> (u8, u8) {
+        self.sampling.iter().fold((1, 1), |max, s| (max.0.max(s.0), max.1.max(s.1)))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +127,9 @@ fn frame(marker: u8, bytes: &[u8]) -> Result<Frame, Error> {
     if sampling.iter().any(|&(h, v)| !(1..=4).contains(&h) || !(1..=4).contains(&v)) {
         return Err(Error::damaged("JPEG sampling factor outside 1 to 4"));
     }
+    let components = components.chunks_exact(3).map(|c| (c[0], c[2])).collect();
     let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
-    Ok(Frame { width, height, process, sampling })
+    Ok(Frame { width, height, process, sampling, components })
 }
 
 fn exif_block(mut bytes: Vec<u8>) -> Option<Told> {

@@ -1,8 +1,15 @@
 //! JPEG, scaled in the inverse DCT.
+//!
+//! Photographs go through [`sequential`]; progressive, lossless and CMYK pictures through `jpeg-decoder`.
+
+mod bits;
+mod huffman;
+mod idct;
+mod sequential;
 
 use jpeg_decoder::{Decoder, Error as JpegError, PixelFormat};
 
-use super::{Channels, Raster};
+use super::{Channels, Decoded, Raster};
 use crate::Error;
 use crate::header::jpeg::{Frame, Process};
 use crate::watch::Input;
@@ -21,21 +28,23 @@ pub(crate) fn divisor(frame: &Frame, edge: u32) -> u32 {
     [8, 4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
-/// An upper bound of the decoder's memory, from the way it works:
+/// An upper bound of the decoder's memory. That of `jpeg-decoder` follows from the way it works:
 ///
 /// - all coefficients of a progressive picture are kept until its last scan, two bytes each; those of a
 ///   sequential one wait in a queue for the inverse DCT, at worst all of them;
 /// - a plane for each component, then all of them interleaved;
 /// - a lossless picture has four-byte differences and two-byte samples beside its result.
 pub(crate) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
+    if sequential::takes(frame) {
+        return sequential::needed_bytes(frame, divisor);
+    }
     let pixels = |d: u32| {
         let along = |n: u16| u64::from(n).div_ceil(u64::from(d)) + 64;
         along(frame.width) * along(frame.height)
     };
     let components = frame.sampling.len() as u64;
     let samples = |d: u32| {
-        let (h_max, v_max) =
-            frame.sampling.iter().fold((1, 1), |m, s| (m.0.max(s.0), m.1.max(s.1)));
+        let (h_max, v_max) = frame.max_sampling();
         let share = |&(h, v): &(u8, u8)| u64::from(h) * u64::from(v) * pixels(d);
         frame.sampling.iter().map(share).sum::<u64>() / (u64::from(h_max) * u64::from(v_max))
     };
@@ -53,8 +62,11 @@ pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
     if frame.process == Process::Progressive { 1 << 10 } else { 32 << 10 }
 }
 
-pub(crate) fn decode(mut input: Input, frame: &Frame, divisor: u32) -> Result<Raster, Error> {
+pub(crate) fn decode(mut input: Input, frame: &Frame, divisor: u32) -> Result<Decoded, Error> {
     input.end_jpeg_at_eof();
+    if sequential::takes(frame) {
+        return sequential::decode(input, frame, divisor).map(Decoded::Planes);
+    }
     let mut decoder = Decoder::new(input);
     let scaled = |n: u16| n.div_ceil(divisor as u16);
     decoder.scale(scaled(frame.width), scaled(frame.height)).map_err(failure)?;
@@ -69,7 +81,7 @@ pub(crate) fn decode(mut input: Input, frame: &Frame, divisor: u32) -> Result<Ra
     };
     let covers = |n: u16, decoded: u32| (f64::from(n) / f64::from(divisor)).min(decoded.into());
     let covers = (covers(frame.width, width), covers(frame.height, height));
-    Ok(Raster { pixels, width, height, channels, covers, partial: false })
+    Ok(Decoded::Packed(Raster { pixels, width, height, channels, covers, partial: false }))
 }
 
 fn failure(error: JpegError) -> Error {

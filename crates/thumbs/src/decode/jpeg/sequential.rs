@@ -1,0 +1,384 @@
+//! A decoder for what nearly all photographs are: sequential Huffman JPEG, grey or three components.
+//!
+//! The published decoders scale, but keep coefficients in unbounded queues between threads of their own; or
+//! they are fast, but do not scale. For thumbnails it matters that a reduced picture is all that is ever in
+//! memory, that the calling thread does the work, and that what a truncated file holds is shown. The planes
+//! stay apart: the resizer shrinks each, and colour is converted on the pixels of the thumbnail.
+
+use std::io;
+use std::num::Wrapping;
+
+use super::bits::Bits;
+use super::huffman::Table;
+use super::idct::{self, Block};
+use crate::Error;
+use crate::decode::planes::{Plane, Planes};
+use crate::header::jpeg::Frame;
+use crate::watch::Input;
+
+/// Positions of the coefficients in the order of coding, and then some: a run may lead beyond the last.
+const ZIGZAG: [u8; 80] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63,
+    63, 63, 63, 63, 63, 63,
+];
+
+struct Component {
+    id: u8,
+    h: usize,
+    v: usize,
+    quantization: usize,
+    dc: usize,
+    ac: usize,
+    dc_prediction: i32,
+    /// Blocks across and down, as stored in a scan of this component alone.
+    blocks: (usize, usize),
+    /// Allocated for whole MCUs.
+    plane: Plane,
+    done: bool,
+}
+
+struct Decoder {
+    bits: Bits,
+    /// Samples of a block that are wanted each way: 8, 4, 2 or 1.
+    size: usize,
+    mcus: (usize, usize),
+    components: Vec<Component>,
+    quantization: [Option<[i32; 64]>; 4],
+    dc: [Option<Table>; 4],
+    ac: [Option<Table>; 4],
+    restart_interval: usize,
+    jfif: bool,
+    adobe_transform: Option<u8>,
+}
+
+/// Why a scan ended.
+enum Stop {
+    Damaged(Error),
+    Io(io::Error),
+    /// The data ended before the blocks did.
+    Short,
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Io(error)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Damaged(error)
+    }
+}
+
+/// True for the pictures that this decoder takes.
+pub(super) fn takes(frame: &Frame) -> bool {
+    let (h_max, v_max) = frame.max_sampling();
+    frame.process == crate::header::jpeg::Process::Sequential
+        && matches!(frame.sampling.len(), 1 | 3)
+        && frame.sampling.iter().all(|&(h, v)| h_max % h == 0 && v_max % v == 0)
+}
+
+/// What the planes occupy.
+pub(super) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
+    let size = u64::from(8 / divisor);
+    let (h_max, v_max) = frame.max_sampling();
+    let mcus = |n: u16, max: u8| u64::from(n).div_ceil(8 * u64::from(max));
+    let blocks: u64 = frame.sampling.iter().map(|&(h, v)| u64::from(h) * u64::from(v)).sum();
+    mcus(frame.width, h_max) * mcus(frame.height, v_max) * blocks * size * size + SMALL_CHANGE
+}
+
+/// Tables and buffers.
+const SMALL_CHANGE: u64 = 64 << 10;
+
+/// Decodes to planes of 1/`divisor` of the picture's size.
+pub(super) fn decode(input: Input, frame: &Frame, divisor: u32) -> Result<Planes, Error> {
+    let mut decoder = Decoder::new(Bits::new(input), frame, 8 / divisor as usize);
+    let mut short = false;
+    while !decoder.components.iter().all(|component| component.done) {
+        match decoder.step() {
+            Ok(true) => {}
+            // What is there is shown, if there is anything.
+            Ok(false) | Err(Stop::Short) => {
+                short = true;
+                break;
+            }
+            Err(Stop::Damaged(e)) => return Err(e),
+            Err(Stop::Io(e)) => return Err(Error::damaged(e)),
+        }
+    }
+    if decoder.components.iter().all(|component| component.plane.rows_written == 0) {
+        return Err(Error::damaged("JPEG without pixels"));
+    }
+    Ok(decoder.planes(frame, divisor, short))
+}
+
+impl Decoder {
+    fn new(bits: Bits, frame: &Frame, size: usize) -> Decoder {
+        let (h_max, v_max) = frame.max_sampling();
+        let (h_max, v_max) = (usize::from(h_max), usize::from(v_max));
+        let (width, height) = (usize::from(frame.width), usize::from(frame.height));
+        let mcus = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
+        let component = |(&(h, v), &(id, quantization)): (&(u8, u8), &(u8, u8))| {
+            let (h, v) = (usize::from(h), usize::from(v));
+            Component {
+                id,
+                h,
+                v,
+                quantization: quantization.into(),
+                dc: 0,
+                ac: 0,
+                dc_prediction: 0,
+                blocks: ((width * h).div_ceil(8 * h_max), (height * v).div_ceil(8 * v_max)),
+                plane: Plane::grey(mcus.0 * h * size, mcus.1 * v * size),
+                done: false,
+            }
+        };
+        let components = frame.sampling.iter().zip(&frame.components).map(component).collect();
+        Decoder {
+            bits,
+            size,
+            mcus,
+            components,
+            quantization: [None; 4],
+            dc: [const { None }; 4],
+            ac: [const { None }; 4],
+            restart_interval: 0,
+            jfif: false,
+            adobe_transform: None,
+        }
+    }
+
+    /// Takes the next segment; false at the end of the picture.
+    fn step(&mut self) -> Result<bool, Stop> {
+        match self.bits.next_marker()? {
+            0x01 | 0xD0..=0xD8 => {}
+            0xD9 => return Ok(false),
+            0xDA => self.scan()?,
+            0xC4 => self.huffman_tables()?,
+            0xDB => self.quantization_tables()?,
+            0xDD => match *self.bits.segment()? {
+                [high, low, ..] => {
+                    self.restart_interval = usize::from(high) << 8 | usize::from(low)
+                }
+                _ => return Err(Error::damaged("JPEG restart interval is cut short").into()),
+            },
+            0xE0 => self.jfif |= self.bits.segment()?.starts_with(b"JFIF\0"),
+            0xEE => {
+                let segment = self.bits.segment()?;
+                if segment.starts_with(b"Adobe") {
+                    self.adobe_transform = segment.get(11).copied();
+                }
+            }
+            _ => drop(self.bits.segment()?),
+        }
+        Ok(true)
+    }
+
+    fn quantization_tables(&mut self) -> Result<(), Stop> {
+        let segment = self.bits.segment()?;
+        let mut rest = segment.as_slice();
+        while let [head, tail @ ..] = rest {
+            let (wide, index) = (head >> 4 != 0, usize::from(head & 15));
+            let bytes = if wide { 128 } else { 64 };
+            if index > 3 || tail.len() < bytes {
+                return Err(Error::damaged("JPEG quantization table is cut short").into());
+            }
+            self.quantization[index] = Some(std::array::from_fn(|i| match wide {
+                true => i32::from(tail[2 * i]) << 8 | i32::from(tail[2 * i + 1]),
+                false => tail[i].into(),
+            }));
+            rest = &tail[bytes..];
+        }
+        Ok(())
+    }
+
+    fn huffman_tables(&mut self) -> Result<(), Stop> {
+        let segment = self.bits.segment()?;
+        let mut rest = segment.as_slice();
+        while let Some((head, tail)) = rest.split_first_chunk::<17>() {
+            let (class, index) = (head[0] >> 4, usize::from(head[0] & 15));
+            let counts: [u8; 16] = std::array::from_fn(|i| head[i + 1]);
+            let total = counts.iter().map(|&count| usize::from(count)).sum();
+            let Some((symbols, after)) = tail.split_at_checked(total) else {
+                return Err(Error::damaged("JPEG Huffman table is cut short").into());
+            };
+            let tables = if class == 0 { &mut self.dc } else { &mut self.ac };
+            let Some(table) = tables.get_mut(index) else {
+                return Err(Error::damaged("JPEG Huffman table has no place").into());
+            };
+            *table = Some(Table::new(&counts, symbols)?);
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Reads a scan's header and then its blocks.
+    fn scan(&mut self) -> Result<(), Stop> {
+        let segment = self.bits.segment()?;
+        let wrong = || Stop::from(Error::damaged("JPEG scan header is wrong"));
+        let (&count, rest) = segment.split_first().ok_or_else(wrong)?;
+        let mut scanned = Vec::new();
+        for pair in rest.chunks_exact(2).take(count.into()) {
+            let at = self.components.iter().position(|c| c.id == pair[0]).ok_or_else(wrong)?;
+            let component = &mut self.components[at];
+            (component.dc, component.ac) = (usize::from(pair[1] >> 4), usize::from(pair[1] & 15));
+            if component.done || scanned.contains(&at) || component.dc > 3 || component.ac > 3 {
+                return Err(wrong());
+            }
+            scanned.push(at);
+        }
+        if scanned.is_empty() || scanned.len() != usize::from(count) {
+            return Err(wrong());
+        }
+        // A scan of one component has its blocks in a row, however the component is sampled.
+        let alone = scanned.len() == 1;
+        let units = if alone { self.components[scanned[0]].blocks } else { self.mcus };
+        self.units(&scanned, alone, units)?;
+        scanned.iter().for_each(|&at| self.components[at].done = true);
+        Ok(())
+    }
+
+    fn units(&mut self, scanned: &[usize], alone: bool, units: (usize, usize)) -> Result<(), Stop> {
+        let mut until_restart = self.restart_interval;
+        self.components.iter_mut().for_each(|component| component.dc_prediction = 0);
+        for y in 0..units.1 {
+            for x in 0..units.0 {
+                if self.restart_interval > 0 {
+                    if until_restart == 0 {
+                        self.restart()?;
+                        until_restart = self.restart_interval;
+                    }
+                    until_restart -= 1;
+                }
+                for &at in scanned {
+                    self.unit(at, alone, x, y)?;
+                }
+                if self.bits.overrun() {
+                    return Err(Stop::Short);
+                }
+            }
+            for &at in scanned {
+                let component = &mut self.components[at];
+                let blocks = if alone { 1 } else { component.v };
+                component.plane.rows_written = (y + 1) * blocks * self.size;
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), Stop> {
+        if !(0xD0..=0xD7).contains(&self.bits.next_marker()?) {
+            return Err(Stop::Short);
+        }
+        self.components.iter_mut().for_each(|component| component.dc_prediction = 0);
+        Ok(())
+    }
+
+    /// Decodes the blocks of one component in one unit, each to its place in the plane.
+    #[inline(always)]
+    fn unit(&mut self, at: usize, alone: bool, x: usize, y: usize) -> Result<(), Stop> {
+        let component = &mut self.components[at];
+        let missing = || Stop::from(Error::damaged("JPEG scan without its tables"));
+        let quantization =
+            self.quantization[component.quantization & 3].as_ref().ok_or_else(missing)?;
+        let dc = self.dc[component.dc].as_ref().ok_or_else(missing)?;
+        let ac = self.ac[component.ac].as_ref().ok_or_else(missing)?;
+        let (across, down) = if alone { (1, 1) } else { (component.h, component.v) };
+        for block in 0..across * down {
+            let (block_x, block_y) = (x * across + block % across, y * down + block / across);
+            let stride = component.plane.stride;
+            let out =
+                &mut component.plane.samples[block_y * self.size * stride + block_x * self.size..];
+            let prediction = &mut component.dc_prediction;
+            let bits = &mut self.bits;
+            // The size is a constant in each copy: the loops over a block are unrolled for it.
+            match self.size {
+                1 => decode_block::<1>(bits, dc, ac, quantization, prediction, out, stride),
+                2 => decode_block::<2>(bits, dc, ac, quantization, prediction, out, stride),
+                4 => decode_block::<4>(bits, dc, ac, quantization, prediction, out, stride),
+                _ => decode_block::<8>(bits, dc, ac, quantization, prediction, out, stride),
+            }?;
+        }
+        Ok(())
+    }
+
+    fn planes(self, frame: &Frame, divisor: u32, partial: bool) -> Planes {
+        let (h_max, v_max) = frame.max_sampling();
+        let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
+        // As libjpeg decides (and every other decoder after it).
+        let rgb = match (ids.as_slice(), self.jfif, self.adobe_transform) {
+            ([1, 2, 3], ..) | (_, true, _) => false,
+            (b"RGB", ..) => true,
+            (_, false, transform) => transform == Some(0),
+        };
+        let cover = |n: u16, share: usize, max: u8| {
+            f64::from(n) * share as f64 / (f64::from(max) * f64::from(divisor))
+        };
+        let planes = self.components.into_iter().map(|component| Plane {
+            covers: (
+                cover(frame.width, component.h, h_max),
+                cover(frame.height, component.v, v_max),
+            ),
+            ..component.plane
+        });
+        Planes { planes: planes.collect(), rgb, partial }
+    }
+}
+
+/// How many coefficients, in the order of coding, the lowest `size` frequencies each way are among.
+const fn wanted(size: usize) -> usize {
+    match size {
+        1 => 1,
+        2 => 5,
+        4 => 25,
+        _ => 64,
+    }
+}
+
+#[inline(always)]
+fn decode_block<const SIZE: usize>(
+    bits: &mut Bits,
+    dc: &Table,
+    ac: &Table,
+    quantization: &[i32; 64],
+    prediction: &mut i32,
+    out: &mut [u8],
+    stride: usize,
+) -> Result<(), Stop> {
+    let bad_code = || Stop::from(Error::damaged("JPEG has a code that is in no table"));
+    bits.refill()?;
+    let (_, difference) = dc.decode(bits).ok_or_else(bad_code)?;
+    *prediction = prediction.wrapping_add(difference);
+    let first = Wrapping(*prediction) * Wrapping(quantization[0]);
+
+    let mut block: Block = [Wrapping(0); 64];
+    block[0] = first;
+    let mut flat = true;
+    let mut k = 1;
+    while k < 64 {
+        bits.refill()?;
+        let (symbol, value) = ac.decode(bits).ok_or_else(bad_code)?;
+        if symbol & 15 == 0 {
+            if symbol != 0xF0 {
+                break;
+            }
+            k += 16;
+            continue;
+        }
+        k += usize::from(symbol >> 4);
+        if k < wanted(SIZE) {
+            block[usize::from(ZIGZAG[k] & 63)] = Wrapping(value * quantization[k]);
+            flat = false;
+        }
+        k += 1;
+    }
+    if flat {
+        idct::write_flat(SIZE, first, out, stride);
+    } else {
+        idct::write(SIZE, &mut block, out, stride);
+    }
+    Ok(())
+}
