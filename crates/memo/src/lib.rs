@@ -1,4 +1,76 @@
-//! Process-wide memoised look-ups and static tables whose hits write nothing shared.
+//! Process-wide memoised look-ups whose hits write nothing shared.
+//!
+//! Every threaded server has this dictionary somewhere:
+//!
+//! ```python
+//! cache = {}                            # 1  one for the process
+//!
+//! def title(photo):                     # 2
+//!     if photo in cache:                # 3  hit?
+//!         return cache[photo]           # 4  then return it
+//!     row = query(photo)                # 5  else ask the database
+//!     cache[photo] = row                # 6  and remember
+//!     return row                        # 7
+//!
+//! def rename(photo, row):
+//!     update(photo, row)                # 8  change the database
+//!     cache.pop(photo, None)            # 9  and forget
+//! ```
+//!
+//! It is the right idea, and under threads nearly every line of it is wrong:
+//!
+//! * **1** It grows with every key that a client thinks of, and never shrinks. [`Memo`] holds so
+//!   many entries and no more, and its hash is seeded, so that keys cannot be chosen to collide.
+//!   [`StaticMemo`] is for tables that are bounded by themselves.
+//! * **3, 4** Between the two the key may go. And each look-up takes a lock, or raises a reference
+//!   count, that all threads share, so that a second core makes hits slower, not faster. Here a
+//!   hit is one probe. It locks nothing; at most it writes a two-bit counter of its own entry, and
+//!   that only until the entry is known to be popular.
+//! * **5** The page that all ask for expires, and all of them query at once. Here one loads and the
+//!   others wait for it, with a deadline; nobody waits for the load of another key. A loader that
+//!   fails or panics fails its own caller, the waiters try again, and nothing is remembered. One
+//!   that asks for its own key gets an [`Error`] that names the key, where a lock would hang.
+//! * **6** The row was read before another thread passed lines 8 and 9: the old row is stored after
+//!   it was forgotten, and stays. Here a load that began before an invalidation is never stored,
+//!   and never returned to anyone who asked after it.
+//! * **7** `row` is copied, or counted. A `static` [`StaticMemo`] lends a `&'static V`;
+//!   [`Memo::read`] lends for the length of a closure.
+//! * **9** Forgets one key. Which keys did that `UPDATE` touch? Entries can depend on [`Tables`], and
+//!   a bump forgets all that were computed from a table in one step.
+//!
+//! ```
+//! use larder_memo::{Memo, StaticMemo, Tables};
+//!
+//! /// Loaded as it is asked for, kept for ever, lent without a lock.
+//! static COUNTRIES: StaticMemo<String, String> = StaticMemo::new();
+//!
+//! let country: &'static str = COUNTRIES.get_or_load("no", || "Norway".to_owned());
+//! assert_eq!(country, "Norway");
+//!
+//! /// At most 10,000 answers, all of them as fresh as the table `photos`.
+//! let tables = Tables::new();
+//! let titles: Memo<u64, String> = Memo::builder(10_000).depends_on(&tables, ["photos"]).build();
+//!
+//! let title = titles.get_or_try_load(&7, || std::str::from_utf8(b"Dawn").map(str::to_owned))?;
+//! assert_eq!(title, "Dawn");
+//! tables.bump("photos");
+//! assert_eq!(titles.get(&7), None);
+//! # Ok::<(), larder_memo::LoadError<std::str::Utf8Error>>(())
+//! ```
+//!
+//! # Map
+//!
+//! ```text
+//! static_memo  StaticMemo --+--> table    insert-only hash table, read without a lock (all the
+//!                           |             unsafe code there is)
+//! builder --> memo  Memo ---+--> flights  single flight by key --> flight  one load, its waiters
+//!                           +--> shelf    entries behind guards (papaya)
+//!                           +--> policy   who has to go: S3-FIFO, touched by inserts alone
+//!                           +--> tables   versions that make entries stale
+//! ```
+//!
+//! `sync` is the one door to threads: under `--cfg loom` it gives out loom's, and the models in
+//! `tests/loom_*.rs` drive these very types.
 #![deny(unsafe_code)]
 
 mod builder;

@@ -48,8 +48,9 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 /// A load that began before an invalidation is never stored, and never returned to a caller that
 /// asked after it.
 ///
-/// `Hash`, `Eq` and `Clone` of the key run under the memo's locks and must not call the memo.
-/// Values that were evicted or replaced are dropped a little later, in batches.
+/// What was evicted or replaced is dropped a little later, in batches, by whichever thread comes
+/// by. `Hash`, `Eq`, `Clone` and `Drop` of keys and values run under the memo's locks and must
+/// not call it.
 ///
 /// ```
 /// use larder_memo::Memo;

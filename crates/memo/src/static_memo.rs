@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// It is not bounded: memoise only keys that you choose, and take [`Memo`](crate::Memo) for those
 /// that a client can choose.
 ///
-/// `Hash`, `Eq` and `Clone` of the key run under the memo's locks and must not call the memo.
+/// `Hash`, `Eq` and `Clone` of the key run under the memo's locks and must not load from it.
 ///
 /// ```
 /// use larder_memo::StaticMemo;
@@ -32,6 +32,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// let name: &'static str = COUNTRIES.get_or_load("no", || "Norway".to_owned());
 /// assert_eq!(name, "Norway");
 /// assert_eq!(COUNTRIES.get("se"), None);
+/// ```
+///
+/// It lends to all threads at once, so what it holds has to be `Sync`:
+///
+/// ```compile_fail,E0277
+/// static CELLS: larder_memo::StaticMemo<u32, std::cell::Cell<u32>> =
+///     larder_memo::StaticMemo::new();
 /// ```
 pub struct StaticMemo<K, V, S = Seeded> {
     table: Table<K, V>,
@@ -167,7 +174,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
         self.table.get(hash, |other| other.borrow() == key).map(|entry| &entry.value)
     }
 
-    fn keep(&self, hash: u64, key: K, value: V) -> &V {
+    /// Adds a value unless the key has one; the pair refused is for the caller to drop.
+    fn keep(&self, hash: u64, key: K, value: V) -> (&V, Option<(K, V)>) {
         self.table.insert(hash, key, value, |key| self.hasher.hash_one(key))
     }
 
@@ -180,7 +188,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
         match self.turn(hash, key) {
             Ok(Ok(value)) => value,
             Ok(Err(lead)) => self.land(lead, hash, loader()),
-            Err(error) if error.is_timeout() => self.keep(hash, key.to_owned(), loader()),
+            Err(error) if error.is_timeout() => self.keep(hash, key.to_owned(), loader()).0,
             Err(error) => panic!("{error}"),
         }
     }
@@ -224,7 +232,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     fn land(&self, lead: Lead<'_, K, ()>, hash: u64, value: V) -> &V {
         let mut kept = None;
         lead.land((), |key, _| kept = Some(self.keep(hash, key, value)));
-        kept.expect("a flight of a static memo is never detached")
+        let (value, _refused) = kept.expect("a flight of a static memo is never detached");
+        value
     }
 }
 

@@ -49,7 +49,7 @@ const LANES: usize = 7;
 /// The high bit of each of the seven tags; the eighth byte of the word is always 0.
 const FULL: u64 = 0x0080_8080_8080_8080;
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
-/// Chunks of entries double up to this size, so that slack is bounded by one of them.
+/// A new chunk holds a quarter of what is there, and at most this: so much of it may be slack.
 const CHUNK_BYTES: usize = 64 * 1024;
 const CHUNK_MIN: usize = 8;
 
@@ -115,17 +115,23 @@ impl<K, V> Table<K, V> {
         self.index()?.find(hash, is_key)
     }
 
-    /// Adds an entry unless the key is there; returns the value that the table keeps.
+    /// Adds an entry unless the key is there. Returns the value that the table keeps, and the
+    /// refused pair, which the caller drops where no lock is held.
     ///
     /// `hash_of` is the function that made `hash`: growth hashes every key again.
-    pub(crate) fn insert(&self, hash: u64, key: K, value: V, hash_of: impl Fn(&K) -> u64) -> &V
+    pub(crate) fn insert(
+        &self,
+        hash: u64,
+        key: K,
+        value: V,
+        hash_of: impl Fn(&K) -> u64,
+    ) -> (&V, Option<(K, V)>)
     where
         K: Eq,
     {
-        // A refused key and value are arguments, so they drop after the guard: outside the lock.
         let mut store = lock(&self.cold.0.store);
         if let Some(entry) = self.get(hash, |other| *other == key) {
-            return &entry.value;
+            return (&entry.value, Some((key, value)));
         }
         let index = self.room_for(1, &store, hash_of);
         let entry = store.push(Entry { key, value });
@@ -134,7 +140,7 @@ impl<K, V> Table<K, V> {
         len.store(len.load(Ordering::Relaxed) + 1, Ordering::Release);
         // SAFETY: `push` returned a pointer into a chunk, which moves and frees nothing before
         // the table drops; the result borrows the table.
-        unsafe { &(*entry).value }
+        (unsafe { &(*entry).value }, None)
     }
 
     /// Grows once so that `more` entries fit.
@@ -189,8 +195,8 @@ impl<K, V> Store<K, V> {
     fn push(&mut self, entry: Entry<K, V>) -> *mut Entry<K, V> {
         if self.chunks.last().is_none_or(|chunk| chunk.len() == chunk.capacity()) {
             let most = (CHUNK_BYTES / size_of::<Entry<K, V>>().max(1)).max(CHUNK_MIN);
-            let size = self.chunks.last().map_or(CHUNK_MIN, |chunk| chunk.len().saturating_mul(2));
-            self.chunks.push(Vec::with_capacity(size.min(most)));
+            let held: usize = self.chunks.iter().map(Vec::len).sum();
+            self.chunks.push(Vec::with_capacity((held / 4).clamp(CHUNK_MIN, most)));
         }
         let chunk = self.chunks.last_mut().expect("a chunk was just ensured");
         let at = chunk.len();
