@@ -36,6 +36,7 @@ impl Draft {
     /// Opens and locks the draft of `name`.
     pub(crate) fn begin(tree: &Tree, name: &Name) -> io::Result<Begun> {
         let path = tree.drafts().join(name.file_name());
+        let _not_swept = tree.sweeping.read();
         for _ in 0..TRIES {
             let file = open(tree, &path)?;
             match file.try_lock() {
@@ -74,6 +75,7 @@ impl Draft {
     pub(crate) fn sweep(tree: &Tree) -> io::Result<()> {
         for entry in fs::read_dir(tree.drafts())? {
             let path = entry?.path();
+            let _alone = tree.sweeping.write();
             let Ok(file) = sys::open_entry(&path) else { continue };
             if file.try_lock().is_ok() && sys::same_file(&file, &path).unwrap_or(false) {
                 fs::remove_file(&path)?;

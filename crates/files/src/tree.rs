@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::key::{Key, Name, directory_of};
 use crate::sys;
 use crate::trailer::{FOOTER, Flaw, Trailer};
+use parking_lot::RwLock;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// The file whose presence says that a directory is a cache, and whose first line says of which
@@ -25,6 +26,9 @@ pub(crate) struct Tree {
     root: PathBuf,
     boot: u128,
     verify_up_to: u64,
+    /// Written by the sweep for each draft it tries, read by whoever begins one: so that the lock
+    /// that the sweep takes for a moment is not mistaken for a maker's in another process.
+    pub(crate) sweeping: RwLock<()>,
 }
 
 /// What stands at the place of an entry.
@@ -56,7 +60,7 @@ impl Tree {
             Err(e) => return Err(Error::io("read", &marker, e)),
         }
         let _ = fs::create_dir(root.join(DRAFTS)); // There already, or a fault at the first draft.
-        Ok(Tree { root, boot: sys::boot_id(), verify_up_to })
+        Ok(Tree { root, boot: sys::boot_id(), verify_up_to, sweeping: RwLock::new(()) })
     }
 
     pub(crate) fn root(&self) -> &Path {

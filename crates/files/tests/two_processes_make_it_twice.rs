@@ -5,6 +5,7 @@ mod child;
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -23,6 +24,13 @@ fn lead(cache: &FileCache, key: &Key) -> Lease {
         Begin::Make(lease) => lease,
         other => panic!("expected to lead, found {other:?}"),
     }
+}
+
+/// Opens a cache and waits for its sweep, whose short locks look like a maker's to the other.
+fn open(dir: &Path, limits: Limits) -> FileCache {
+    let cache = FileCache::open(dir, limits).unwrap();
+    assert!(cache.wait_counted(soon()));
+    cache
 }
 
 fn soon() -> Instant {
@@ -64,8 +72,8 @@ fn four_processes_make_each_entry_once() {
 #[test]
 fn a_waiter_elsewhere_wakes_with_the_entry() {
     let dir = tempfile::tempdir().unwrap();
-    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
-    let there = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let here = open(dir.path(), Limits::new());
+    let there = open(dir.path(), Limits::new());
     let lease = lead(&here, &key(1));
     let Begin::Busy(flight) = there.begin(&key(1)) else { panic!("led beside another") };
     let Begin::Busy(parked) = there.begin(&key(1)) else { panic!("led beside another") };
@@ -80,8 +88,8 @@ fn a_waiter_elsewhere_wakes_with_the_entry() {
 #[test]
 fn a_failure_elsewhere_makes_the_waiter_lead() {
     let dir = tempfile::tempdir().unwrap();
-    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
-    let there = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let here = open(dir.path(), Limits::new());
+    let there = open(dir.path(), Limits::new());
     let lease = lead(&here, &key(1));
     let waiter = thread::spawn({
         let there = there.clone();
@@ -114,7 +122,7 @@ fn the_death_of_a_maker_wakes_the_waiter() {
         .unwrap();
     let lines = BufReader::new(maker.stdout.take().unwrap()).lines();
     lines.map(Result::unwrap).find(|line| line.ends_with("leading")).unwrap();
-    let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let cache = open(dir.path(), Limits::new());
     let waiter = thread::spawn({
         let cache = cache.clone();
         move || cache.get_or_make(&key(1), |out| out.write_all(b"made after all"))
@@ -132,9 +140,9 @@ fn the_death_of_a_maker_wakes_the_waiter() {
 #[test]
 fn a_maker_elsewhere_that_hangs_is_passed_by() {
     let dir = tempfile::tempdir().unwrap();
-    let here = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let here = open(dir.path(), Limits::new());
     let limits = Limits::new().wait(Duration::from_millis(30));
-    let there = FileCache::open(dir.path(), limits).unwrap();
+    let there = open(dir.path(), limits);
     let lease = lead(&here, &key(1));
     let timed_out = there.get_or_make(&key(1), |out| out.write_all(b"body")).unwrap_err();
     assert!(timed_out.is_timeout(), "{timed_out}");
