@@ -4,6 +4,14 @@ use std::path::Path;
 
 use jpeg_encoder::{ColorType, Encoder};
 
+/// The longest edge that a JPEG's header tells; some cameras' files are cut short behind it.
+pub fn longest_edge_told(bytes: &[u8]) -> usize {
+    let mut decoder = jpeg_decoder::Decoder::new(bytes);
+    decoder.read_info().expect("a JPEG's header");
+    let info = decoder.info().expect("the header was read");
+    info.width.max(info.height).into()
+}
+
 /// Decoded pixels, three bytes each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pixels {
