@@ -67,37 +67,36 @@ fn a_slot_freed_by_a_broken_connection_goes_to_the_oldest_too() {
 
 #[test]
 fn a_waiter_sees_few_others_served_first() {
-    // While a marked caller waits, each of the others can be served at most once before it: they
-    // are in front of it in the queue or behind it.
     const THREADS: usize = 8;
     let pool = Pool::builder().max_size(2).build(Fake::default()).unwrap();
     let served = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
+    let mut before_us = Vec::new();
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let conn = pool.get().unwrap();
+                    let _conn = pool.get().unwrap();
                     served.fetch_add(1, Ordering::Relaxed);
-                    // Long enough that all the others are in the queue by then.
+                    // Long enough that the others are in the queue again.
                     let end = Instant::now() + Duration::from_micros(50);
                     while Instant::now() < end {
                         thread::yield_now();
                     }
-                    drop(conn);
                 }
             });
         }
-        let mut worst = 0;
         for _ in 0..200 {
             until("a queue", || pool.state().waiters > 0);
             let before = served.load(Ordering::Relaxed);
             drop(pool.get().unwrap());
-            worst = worst.max(served.load(Ordering::Relaxed) - before);
+            before_us.push(served.load(Ordering::Relaxed) - before);
         }
         stop.store(true, Ordering::Relaxed);
-        // Twice over for what is counted between our look at the counter and our place in the
-        // queue, and between our turn and our second look; barging would show hundreds.
-        assert!(worst <= THREADS * 8, "{worst} were served before us");
     });
+    // Each of the others at most once, in the queue before us. The median, since we may be
+    // preempted between looking at the counter and joining the queue.
+    before_us.sort_unstable();
+    let median = before_us[before_us.len() / 2];
+    assert!(median <= THREADS + 2, "{median} were served before us");
 }

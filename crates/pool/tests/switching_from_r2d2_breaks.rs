@@ -114,7 +114,10 @@ macro_rules! both {
                     .unwrap();
                 pool.get().unwrap().broken = true;
                 drop(pool.get().unwrap());
-                assert_eq!(ear.heard(), ["came", "went", "came"]);
+                // r2d2 opens the next one, on another thread, before it lets the first go.
+                let mut heard = ear.heard();
+                heard.sort();
+                assert_eq!(heard, ["came", "came", "went"]);
             }
 
             #[test]

@@ -68,6 +68,7 @@ impl SqlitePool {
     /// Lends the writer inside `BEGIN IMMEDIATE`, waiting for those who asked earlier up to the
     /// `connection_timeout`. Dropping it rolls back.
     ///
+    /// A thread that has the writer and asks again waits for itself: until the deadline, in vain.
     /// Another *process* that writes is waited for by SQLite itself, up to the `busy_timeout` and
     /// within the same deadline.
     ///

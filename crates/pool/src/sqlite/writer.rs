@@ -1,6 +1,6 @@
 //! The writer, lent.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -62,6 +62,13 @@ impl Deref for Writer {
 
     fn deref(&self) -> &Connection {
         &self.conn
+    }
+}
+
+/// For savepoints.
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.conn
     }
 }
 
