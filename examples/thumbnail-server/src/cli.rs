@@ -62,7 +62,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub io_threads: u16,
-    /// Megabytes of thumbnails and pages kept in memory for each I/O thread.
+    /// Megabytes of thumbnails and pages kept in memory, shared out among the I/O threads.
     #[arg(long, value_name = "MB", default_value_t = 64,
           value_parser = clap::value_parser!(u64).range(0..=1 << 20))]
     pub hot_mb: u64,
