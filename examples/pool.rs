@@ -31,8 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     abandoned.execute("DELETE FROM visit", [])?;
     drop(abandoned);
 
-    let visits: i64 =
-        pool.read()?.query_row("SELECT count(*) FROM visit", [], |row| row.get(0))?;
+    let visits: i64 = pool.read()?.query_row("SELECT count(*) FROM visit", [], |row| row.get(0))?;
     assert_eq!(visits, WRITERS * VISITS);
     println!("{visits} visits; {:?}", pool.readers().state());
 

@@ -2,6 +2,7 @@
 //! it never loses a slot.
 //!
 //! ```
+//! # #[cfg(feature = "sqlite")] {
 //! use larder_pool::Pool;
 //! use larder_pool::sqlite::SqliteManager;
 //!
@@ -18,6 +19,7 @@
 //!     }
 //! });
 //! assert_eq!(pool.state().connections, pool.state().idle_connections);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -50,7 +52,7 @@
 //! | `idle_timeout` | all of them, by a thread, then opened again | down to `min_idle`, by a returning caller that is due |
 //! | dropped while panicking | goes back into the pool | is closed |
 //! | a callback panics | its slot is lost | the panic reaches the caller, the slot is free |
-//! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by [`SqliteManager::pool`](sqlite::SqliteManager::pool) |
+//! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by `SqliteManager::pool` |
 //! | `error_handler` | every error | those that no caller gets |
 //! | `Extensions` | always there | made on first use: [`Pooled::extensions_mut`] |
 //! | `event_handler`, `thread_pool` | | none: r2d2's events can't be made outside it, and there are no threads |
@@ -59,7 +61,7 @@
 //! # Map
 //! `slot` and `bag` know nothing of connections: one slot, and all of them with the queue. `live`
 //! is a connection in its slot; `checkout`, `checkin`, `ageing` and `opening` are what happens to
-//! it; `pool`, `pooled` and `builder` are what users hold. [`sqlite`] stands on these alone.
+//! it; `pool`, `pooled` and `builder` are what users hold. `sqlite` stands on these alone.
 //!
 //! A pool must not be used in a forked child: its connections are the parent's.
 
