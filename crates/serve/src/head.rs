@@ -332,3 +332,6 @@ fn is_host_byte(b: u8) -> bool {
 fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
+
+#[cfg(test)]
+mod tests;
