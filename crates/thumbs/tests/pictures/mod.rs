@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use image::{DynamicImage, ImageFormat, RgbImage};
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 /// Decoded pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,10 @@ pub struct Extras {
     pub exif: Option<Vec<u8>>,
     pub icc: Option<Vec<u8>>,
     pub progressive: bool,
+    pub sampling: Option<SamplingFactor>,
+    pub restart_interval: Option<u16>,
+    /// A scan for each component, with tables of their own.
+    pub apart: bool,
 }
 
 pub fn jpeg(pixels: &Pixels) -> Vec<u8> {
@@ -84,6 +88,13 @@ pub fn encode(bytes: &[u8], width: u32, height: u32, color: ColorType, extras: E
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, 92);
     encoder.set_progressive(extras.progressive);
+    encoder.set_optimized_huffman_tables(extras.apart);
+    if let Some(sampling) = extras.sampling {
+        encoder.set_sampling_factor(sampling);
+    }
+    if let Some(interval) = extras.restart_interval {
+        encoder.set_restart_interval(interval);
+    }
     if let Some(exif) = extras.exif {
         encoder.add_exif_metadata(&exif).unwrap();
     }
