@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use larder_pool::sqlite::{SqliteManager, SqlitePool};
@@ -121,7 +120,7 @@ pub struct Neighbours {
 /// The table of photographs. Cloning shares it.
 #[derive(Clone)]
 pub struct Library {
-    pool: Arc<SqlitePool>,
+    pool: SqlitePool,
 }
 
 impl Library {
@@ -133,7 +132,7 @@ impl Library {
     pub fn open(file: &Path, readers: u32) -> Result<Self> {
         let pool = SqlitePool::open(SqliteManager::file(file), readers)
             .with_context(|| format!("cannot open the library {file:?}"))?;
-        let library = Self { pool: Arc::new(pool) };
+        let library = Self { pool };
         library.migrate().with_context(|| format!("cannot use the library {file:?}"))?;
         Ok(library)
     }
