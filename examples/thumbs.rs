@@ -1,4 +1,5 @@
-//! Makes thumbnails of pictures named on the command line, beside them as `NAME.EDGE.jpg` in a directory:
+//! Makes thumbnails of pictures named on the command line, beside them as `NAME.EDGE.jpg` in a
+//! directory:
 //!
 //! ```text
 //! cargo run --release -p larder-examples --example thumbs -- OUT_DIR photo.jpg...

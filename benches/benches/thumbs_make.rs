@@ -7,10 +7,12 @@
 //! - `image-thumbnail`: full decode and its `thumbnail` (a fast box filter: not the same quality);
 //! - `zune-fir`: full decode by `zune-jpeg`, Lanczos3 by `fast_image_resize`.
 //!
-//! `larder-all` makes 160, 320, 640 and 1280 px from one decode, where `larder` would decode four times.
+//! `larder-all` makes 160, 320, 640 and 1280 px from one decode, where `larder` would decode four
+//! times.
 //!
-//! With `LARDER_PHOTOS` a camera photograph is measured, too, and where `vipsthumbnail` and ImageMagick are
-//! on the PATH a table of whole processes over all photographs follows, each pinned to one core.
+//! With `LARDER_PHOTOS` a camera photograph is measured, too, and where `vipsthumbnail` and
+//! ImageMagick are on the PATH a table of whole processes over all photographs follows, each pinned
+//! to one core.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

@@ -99,8 +99,9 @@ impl Lease {
     /// gathered in memory, and a body of up to 256 KiB is written in one piece.
     ///
     /// # Errors
-    /// The maker's own as [`is_failed`](Error::is_failed), and [`is_too_large`](Error::is_too_large)
-    /// past the limit. A full or vanished disk is not an error.
+    /// The maker's own as [`is_failed`](Error::is_failed), and
+    /// [`is_too_large`](Error::is_too_large) past the limit. A full or vanished disk is not an
+    /// error.
     pub fn write<E>(
         mut self,
         make: impl FnOnce(&mut dyn Write) -> Result<(), E>,

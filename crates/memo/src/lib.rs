@@ -35,8 +35,8 @@
 //!   and never returned to anyone who asked after it.
 //! * **7** `row` is copied, or counted. A `static` [`StaticMemo`] lends a `&'static V`;
 //!   [`Memo::read`] lends for the length of a closure.
-//! * **9** Forgets one key. Which keys did that `UPDATE` touch? Entries can depend on [`Tables`], and
-//!   a bump forgets all that were computed from a table in one step.
+//! * **9** Forgets one key. Which keys did that `UPDATE` touch? Entries can depend on [`Tables`],
+//!   and a bump forgets all that were computed from a table in one step.
 //!
 //! ```
 //! use larder_memo::{Memo, StaticMemo, Tables};

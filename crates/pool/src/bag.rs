@@ -5,10 +5,10 @@
 //! nothing else, unless somebody waits.
 //!
 //! **No lost wake-up.** A caller about to wait visits each slot under the queue's lock and either
-//! claims it or marks it. A return succeeds only on an unmarked slot. So for each slot, by the order
-//! of changes to that one word: either the return came first and the visitor found the slot free (or
-//! claimed again, and marked the new claim), or the mark came first and the returner comes to
-//! the lock, where it finds the waiter.
+//! claims it or marks it. A return succeeds only on an unmarked slot. So for each slot, by the
+//! order of changes to that one word: either the return came first and the visitor found the slot
+//! free (or claimed again, and marked the new claim), or the mark came first and the returner comes
+//! to the lock, where it finds the waiter.
 //!
 //! **No barging.** Hence the invariant, under the lock: *while anybody waits, every slot is marked
 //! or retired, so none is free.* Its claimant passes a marked slot to the oldest waiter without
@@ -181,7 +181,8 @@ impl<T: Resident> Bag<T> {
     }
 
     /// Returns the content of a slot that turned out to be marked. Comes back with it when the bag
-    /// is closed: the slot is then still the caller's, to vacate when it has disposed of the content.
+    /// is closed: the slot is then still the caller's, to vacate when it has disposed of the
+    /// content.
     #[cold]
     pub(crate) fn put_marked(&self, slot: usize, content: Box<T>) -> Option<Box<T>> {
         let mut queue = self.queue.lock();

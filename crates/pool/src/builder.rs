@@ -124,8 +124,8 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
-    /// Sets what is done to each connection that comes back, before `has_broken`, on the thread that
-    /// returns it. Default nothing.
+    /// Sets what is done to each connection that comes back, before `has_broken`, on the thread
+    /// that returns it. Default nothing.
     pub fn return_gate(
         mut self,
         gate: impl Fn(&mut M::Connection) -> Returned<M::Error> + Send + Sync + 'static,
@@ -137,7 +137,8 @@ impl<M: ManageConnection> Builder<M> {
     /// Makes the manager's blocking calls (connect and test) on a thread of their own each, so that
     /// a caller leaves at its deadline even when the call hangs; a connection that comes later goes
     /// into the pool. Until the call returns it holds its slot. Costs a thread spawn a connect.
-    /// Default: on the caller's thread, where only the manager's own time-out ends a call that hangs.
+    /// Default: on the caller's thread, where only the manager's own time-out ends a call that
+    /// hangs.
     pub fn isolate_blocking_calls(mut self) -> Self
     where
         M::Error: Send,

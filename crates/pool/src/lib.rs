@@ -26,9 +26,9 @@
 //! # How it works
 //! Connections live in a fixed array of slots. A checkout claims one with one compare-exchange, the
 //! slot that the thread had last first; a return publishes it with another. Nothing else is written
-//! that two threads share, not even a reference count. Who finds no slot waits in a queue, and while
-//! anybody waits each return hands its connection straight to the oldest. The right to a slot is a
-//! value that frees the slot when it is dropped, on whichever way out: slots can't be lost.
+//! that two threads share, not even a reference count. Who finds no slot waits in a queue, and
+//! while anybody waits each return hands its connection straight to the oldest. The right to a slot
+//! is a value that frees the slot when it is dropped, on whichever way out: slots can't be lost.
 //!
 //! # Deadlines
 //! One deadline covers waiting, testing and connecting. Waiting is exact. Connecting happens on the

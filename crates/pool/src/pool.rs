@@ -71,8 +71,8 @@ impl<M: ManageConnection> Pool<M> {
         self.get_timeout(self.0.shared.config.connection_timeout)
     }
 
-    /// Lends a connection, waiting for one up to `timeout`: one deadline over the wait, the test and
-    /// the connecting.
+    /// Lends a connection, waiting for one up to `timeout`: one deadline over the wait, the test
+    /// and the connecting.
     ///
     /// # Errors
     /// As [`get`](Pool::get).

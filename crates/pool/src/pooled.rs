@@ -11,8 +11,8 @@ use crate::shared::Shared;
 /// A lent connection. It is the connection, by `Deref`, and dropping it gives it back.
 ///
 /// It is closed instead when it is dropped by a panicking thread, when the return gate or the
-/// manager's `has_broken` refuses it, when its lifetime is over, and when the pool is closed. A guard
-/// that is forgotten (`mem::forget`) keeps its slot for ever.
+/// manager's `has_broken` refuses it, when its lifetime is over, and when the pool is closed. A
+/// guard that is forgotten (`mem::forget`) keeps its slot for ever.
 pub struct Pooled<M: ManageConnection> {
     /// Present until `drop`.
     live: Option<Box<Live<M>>>,

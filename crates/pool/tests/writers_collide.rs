@@ -31,7 +31,8 @@ fn no_write_is_lost_and_none_is_busy() {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..WRITES {
-                    // Read, then write what was read: the pattern that a deferred transaction loses.
+                    // Read, then write what was read: the pattern that a deferred transaction
+                    // loses.
                     let writer = pool.write().unwrap();
                     let x: i64 = writer.query_row("SELECT x FROM t", [], |row| row.get(0)).unwrap();
                     writer.execute("UPDATE t SET x = ?1", [x + 1]).unwrap();

@@ -111,7 +111,8 @@ pub(crate) fn is_complete(bytes: &[u8], from: usize) -> Result<bool, Refusal> {
     Ok(complete)
 }
 
-/// One empty line before the request line is allowed (RFC 9112, 2.2), as some clients end bodies so.
+/// One empty line before the request line is allowed (RFC 9112, 2.2), as some clients end bodies
+/// so.
 fn leading_line(bytes: &[u8]) -> Result<usize, Refusal> {
     let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     match bytes[skipped..] {

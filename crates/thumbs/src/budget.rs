@@ -1,8 +1,9 @@
 //! Admission by decoded bytes: one budget for all threads, lent in the order of asking.
 //!
-//! A [`Loan`] is either *waiting* (its ticket is in the queue) or *held* (its bytes are out of `free`).
-//! A ticket becomes held only at the head of the queue: were smaller pictures let past, a large one could
-//! wait for ever. There is one lock, held for a few instructions and never while decoding.
+//! A [`Loan`] is either *waiting* (its ticket is in the queue) or *held* (its bytes are out of
+//! `free`). A ticket becomes held only at the head of the queue: were smaller pictures let past, a
+//! large one could wait for ever. There is one lock, held for a few instructions and never while
+//! decoding.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -43,7 +44,8 @@ impl Budget {
         self.total
     }
 
-    /// Waits for room for `bytes`, at most for `wait`. The caller has checked `bytes` against the total.
+    /// Waits for room for `bytes`, at most for `wait`. The caller has checked `bytes` against the
+    /// total.
     pub(crate) fn lend(&self, bytes: u64, wait: Duration) -> Result<Loan<'_>, Error> {
         let deadline = Instant::now() + wait;
         let mut state = self.state.lock();

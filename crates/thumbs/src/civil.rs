@@ -16,7 +16,8 @@ pub struct CivilDateTime {
 }
 
 impl CivilDateTime {
-    /// Reads EXIF's `YYYY:MM:DD HH:MM:SS`; anything else, blanks and dates that do not exist, is `None`.
+    /// Reads EXIF's `YYYY:MM:DD HH:MM:SS`; anything else, blanks and dates that do not exist, is
+    /// `None`.
     pub(crate) fn from_exif(text: &[u8]) -> Option<CivilDateTime> {
         let text = text.get(..19)?;
         let separators = [(4, b':'), (7, b':'), (10, b' '), (13, b':'), (16, b':')];

@@ -11,8 +11,8 @@ pub(crate) struct ToSrgb {
 }
 
 impl ToSrgb {
-    /// Reads the embedded profile. One that is broken, not of these channels, or as good as sRGB is left
-    /// out: the pixels are then taken as sRGB, as browsers do.
+    /// Reads the embedded profile. One that is broken, not of these channels, or as good as sRGB is
+    /// left out: the pixels are then taken as sRGB, as browsers do.
     pub(crate) fn new(icc: Option<&[u8]>, channels: Channels) -> ToSrgb {
         let space = match channels {
             Channels::Grey => DataColorSpace::Gray,
@@ -61,7 +61,8 @@ fn convert(profile: &ColorProfile, raster: &Raster) -> Result<Vec<u8>, Error> {
     Ok(pixels)
 }
 
-/// How far a profile's primaries may be from sRGB's: profiles differ in the fourth digit, P3 in the first.
+/// How far a profile's primaries may be from sRGB's: profiles differ in the fourth digit, P3 in the
+/// first.
 const PRIMARIES_TOLERANCE: f64 = 0.003;
 
 /// Most pictures carry one of the many sRGB profiles; converting from them only costs time.
@@ -79,7 +80,8 @@ fn is_srgb(profile: &ColorProfile) -> bool {
     same_primaries && contained(|| middle_grey(profile)).is_ok_and(|grey| grey)
 }
 
-/// With equal primaries only the curves are left to compare: true when greys come out within a level or two.
+/// With equal primaries only the curves are left to compare: true when greys come out within a
+/// level or two.
 fn middle_grey(profile: &ColorProfile) -> Result<bool, Error> {
     const GREYS: [u8; 5] = [16, 48, 96, 160, 224];
     let pixels = GREYS.into_iter().flat_map(|grey| [grey; 3]).collect();

@@ -1,7 +1,8 @@
 //! The thumbnail's own JPEG: baseline, 4:2:0, no metadata.
 //!
-//! Huffman tables are the standard's. Optimised ones save 5 %, but the encoder then writes a scan for each
-//! component, and a browser shows such a picture in grey first and keeps its coefficients until the end.
+//! Huffman tables are the standard's. Optimised ones save 5 %, but the encoder then writes a scan
+//! for each component, and a browser shows such a picture in grey first and keeps its coefficients
+//! until the end.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 

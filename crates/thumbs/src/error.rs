@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Says why no thumbnail was made. The message alone diagnoses; the predicates tell what to do about it.
+/// Says why no thumbnail was made. The message alone diagnoses; the predicates tell what to do
+/// about it.
 #[derive(Clone)]
 pub struct Error {
     kind: Kind,
@@ -31,12 +32,14 @@ impl Error {
         self.kind == Kind::NotAPicture
     }
 
-    /// True when the picture is sound as far as one can tell, but uses a feature that no decoder here has.
+    /// True when the picture is sound as far as one can tell, but uses a feature that no decoder
+    /// here has.
     pub fn is_unsupported(&self) -> bool {
         self.kind == Kind::Unsupported
     }
 
-    /// True when the picture has more pixels than allowed, or alone needs more than the memory budget.
+    /// True when the picture has more pixels than allowed, or alone needs more than the memory
+    /// budget.
     pub fn is_too_large(&self) -> bool {
         self.kind == Kind::TooLarge
     }
@@ -46,17 +49,20 @@ impl Error {
         self.kind == Kind::Damaged
     }
 
-    /// True when the source could not be read; [`source`](std::error::Error::source) is the [`io::Error`].
+    /// True when the source could not be read; [`source`](std::error::Error::source) is the
+    /// [`io::Error`].
     pub fn is_io(&self) -> bool {
         self.kind == Kind::Io
     }
 
-    /// True when the source changed under each attempt to read it: ask again when it has come to rest.
+    /// True when the source changed under each attempt to read it: ask again when it has come to
+    /// rest.
     pub fn is_changed(&self) -> bool {
         self.kind == Kind::Changed
     }
 
-    /// True when decoding took longer than the time limit, or no memory came free within the wait limit.
+    /// True when decoding took longer than the time limit, or no memory came free within the wait
+    /// limit.
     pub fn is_timeout(&self) -> bool {
         self.kind == Kind::Timeout
     }

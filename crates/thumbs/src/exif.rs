@@ -21,12 +21,14 @@ const MAX_BLOCK_BYTES: usize = 1 << 20;
 /// Make and model are cut here; the standard sets no limit.
 const MAX_TEXT_BYTES: usize = 64;
 
-/// Reads a raw block that starts at its TIFF header. What is broken is left out; nothing is an error.
+/// Reads a raw block that starts at its TIFF header. What is broken is left out; nothing is an
+/// error.
 pub(crate) fn read(block: Vec<u8>) -> Told {
     if block.len() > MAX_BLOCK_BYTES {
         return Told::default();
     }
-    // The parser is sound code on hostile offsets; should one panic after all, the picture is still good.
+    // The parser is sound code on hostile offsets; should one panic after all, the picture is still
+    // good.
     catch_unwind(AssertUnwindSafe(|| parse(block).map(|exif| told(&exif)).unwrap_or_default()))
         .unwrap_or_default()
 }

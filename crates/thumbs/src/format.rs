@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// JPEG: baseline, extended and progressive Huffman, and lossless; grey, YCbCr, RGB, CMYK, YCCK.
+    /// JPEG: baseline, extended and progressive Huffman, and lossless; grey, YCbCr, RGB, CMYK,
+    /// YCCK.
     Jpeg,
     /// PNG, every depth; of an animation the default picture.
     Png,
@@ -41,13 +42,15 @@ impl Format {
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Format::Gif),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Format::Tiff),
-            // Two letters are weak evidence: the four reserved bytes of a bitmap are zero in practice.
+            // Two letters are weak evidence: the four reserved bytes of a bitmap are zero in
+            // practice.
             [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Format::Bmp),
             _ => None,
         }
     }
 
-    /// The same format in the words of the `image` crate; `None` for JPEG, which it does not decode here.
+    /// The same format in the words of the `image` crate; `None` for JPEG, which it does not decode
+    /// here.
     pub(crate) fn image_crate(self) -> Option<image::ImageFormat> {
         match self {
             Format::Jpeg => None,

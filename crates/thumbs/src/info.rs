@@ -46,8 +46,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reads a picture's header, and no pixels.
 ///
-/// At most 4 MiB are read, usually a few kilobytes. Sizes are reported as they are written there, however
-/// absurd: limits belong to [`Thumbnailer`](crate::Thumbnailer).
+/// At most 4 MiB are read, usually a few kilobytes. Sizes are reported as they are written there,
+/// however absurd: limits belong to [`Thumbnailer`](crate::Thumbnailer).
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! Thumbnails of hostile input in bounded memory.
 //!
-//! A thumbnailer is the one place where a photo site runs megabytes of bytes that a stranger wrote through
-//! a decoder. This crate makes a small, upright sRGB JPEG of what it is given, or says clearly why not, and
-//! holds its promises whatever the input is: so many pixels, so many bytes for all threads together, so
-//! much time, no panic.
+//! A thumbnailer is the one place where a photo site runs megabytes of bytes that a stranger wrote
+//! through a decoder. This crate makes a small, upright sRGB JPEG of what it is given, or says
+//! clearly why not, and holds its promises whatever the input is: so many pixels, so many bytes for
+//! all threads together, so much time, no panic.
 //!
 //! ```
 //! use larder_thumbs::{Source, Thumbnailer, probe};
@@ -29,15 +29,17 @@
 //!
 //! # The way of a picture
 //!
-//! 1. `source` opens it and notes size and time; both are compared again at the end, and a source that
-//!    changed while it was read is read once more.
+//! 1. `source` opens it and notes size and time; both are compared again at the end, and a source
+//!    that changed while it was read is read once more.
 //! 2. `header` finds the format from the content, the size, the EXIF block and the ICC profile.
-//! 3. The pixels are checked against the limit, and `budget` lends the bytes that the decoder will need,
-//!    all before the first of them is allocated.
-//! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long as at
-//!    least a factor of two is left to the resizer. Alpha is laid over white here: the resizer is linear,
-//!    so this equals a resize of premultiplied pixels, and no dark fringe can appear.
-//! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `colour` (ICC to sRGB) and `orient` (EXIF).
+//! 3. The pixels are checked against the limit, and `budget` lends the bytes that the decoder will
+//!    need, all before the first of them is allocated.
+//! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long
+//!    as at least a factor of two is left to the resizer. Alpha is laid over white here: the
+//!    resizer is linear, so this equals a resize of premultiplied pixels, and no dark fringe can
+//!    appear.
+//! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `colour` (ICC to sRGB) and `orient`
+//!    (EXIF).
 //! 6. `encode`: baseline JPEG 4:2:0; no metadata is carried over.
 //!
 //! Decoders run under `catch_unwind`, and read through `watch`, which enforces the time limit.

@@ -1,10 +1,11 @@
 //! From decoded pixels to the size asked for: Lanczos3 with SIMD.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
-use crate::decode::{Channels, Raster};
+use crate::decode::Raster;
 
 /// Fits a picture into a square of `edge` pixels: aspect kept, at least one pixel, never enlarged.
 pub(crate) fn fit(width: u32, height: u32, edge: u32) -> (u32, u32) {
@@ -20,15 +21,27 @@ pub(crate) fn fit(width: u32, height: u32, edge: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// Resizes packed pixels to exactly `width` x `height`.
+/// Resizes packed pixels to exactly `width` x `height`, a channel at a time.
+///
+/// The resizer is generic over its pixels, and each kind costs ten seconds of compiling: one is
+/// enough, at the price of one plane beside the picture.
 pub(crate) fn packed(raster: &Raster, width: u32, height: u32) -> Result<Raster, Error> {
-    let kind = match raster.channels {
-        Channels::Grey => PixelType::U8,
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Cmyk => PixelType::U8x4,
-    };
     let size = (raster.width, raster.height);
-    let pixels = lanczos(&raster.pixels, kind, size, raster.covers, width, height)?;
+    let channels = raster.channels.count();
+    let pixels = if channels == 1 {
+        grey(&raster.pixels, size, raster.covers, width, height)?
+    } else {
+        let mut pixels = vec![0; width as usize * height as usize * channels];
+        for channel in 0..channels {
+            let plane: Vec<u8> =
+                raster.pixels.iter().skip(channel).step_by(channels).copied().collect();
+            let small = grey(&plane, size, raster.covers, width, height)?;
+            for (pixel, sample) in pixels.chunks_exact_mut(channels).zip(small) {
+                pixel[channel] = sample;
+            }
+        }
+        pixels
+    };
     let covers = (width.into(), height.into());
     let (channels, partial) = (raster.channels, raster.partial);
     Ok(Raster { pixels, width, height, channels, covers, partial })
@@ -42,24 +55,13 @@ pub(crate) fn grey(
     width: u32,
     height: u32,
 ) -> Result<Vec<u8>, Error> {
-    lanczos(samples, PixelType::U8, size, covers, width, height)
-}
-
-fn lanczos(
-    pixels: &[u8],
-    kind: PixelType,
-    size: (u32, u32),
-    covers: (f64, f64),
-    width: u32,
-    height: u32,
-) -> Result<Vec<u8>, Error> {
-    let from = ImageRef::new(size.0, size.1, pixels, kind).map_err(Error::damaged)?;
-    let mut to = Image::new(width, height, kind);
+    let from = TypedImageRef::<U8>::from_buffer(size.0, size.1, samples).map_err(Error::damaged)?;
+    let mut small = vec![0; width as usize * height as usize];
+    let mut to =
+        TypedImage::<U8>::from_buffer(width, height, &mut small).map_err(Error::damaged)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(0.0, 0.0, covers.0, covers.1)
-        // The fourth channel of CMYK is ink.
-        .use_alpha(false);
-    Resizer::new().resize(&from, &mut to, &options).map_err(Error::damaged)?;
-    Ok(to.into_vec())
+        .crop(0.0, 0.0, covers.0, covers.1);
+    Resizer::new().resize_typed(&from, &mut to, &options).map_err(Error::damaged)?;
+    Ok(small)
 }

@@ -27,7 +27,8 @@ impl Source {
         Source { place: Place::Path(path.into()) }
     }
 
-    /// Takes bytes in memory: a `Vec<u8>`, a slice, or an `Arc<[u8]>`, which is shared and not copied.
+    /// Takes bytes in memory: a `Vec<u8>`, a slice, or an `Arc<[u8]>`, which is shared and not
+    /// copied.
     pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Source {
         Source { place: Place::Bytes(bytes.into()) }
     }
@@ -44,8 +45,8 @@ impl Source {
     }
 }
 
-/// A source with its file open: every read and both fingerprints are of one and the same file, even when
-/// another is renamed over it meanwhile.
+/// A source with its file open: every read and both fingerprints are of one and the same file, even
+/// when another is renamed over it meanwhile.
 pub(crate) struct Opened {
     what: What,
 }

@@ -21,14 +21,15 @@ pub struct Thumbnail {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// True when the source ended early: what was there is shown, the rest is grey. Fit to be looked at,
-    /// not to be kept for ever.
+    /// True when the source ended early: what was there is shown, the rest is grey. Fit to be
+    /// looked at, not to be kept for ever.
     pub partial: bool,
 }
 
 /// Makes thumbnails within limits that all its clones share.
 ///
-/// Cloning is cheap; every clone draws on the same memory budget, so one per process is the way to use it.
+/// Cloning is cheap; every clone draws on the same memory budget, so one per process is the way to
+/// use it.
 #[derive(Clone)]
 pub struct Thumbnailer {
     limits: Limits,
@@ -54,8 +55,8 @@ pub struct ThumbnailerBuilder {
 /// A source that is written to without pause is given up after this many readings.
 const ATTEMPTS: u32 = 2;
 
-/// A smaller thumbnail is made from a larger one when it is this many times smaller; below that, two
-/// Lanczos passes in a row would soften it.
+/// A smaller thumbnail is made from a larger one when it is this many times smaller; below that,
+/// two Lanczos passes in a row would soften it.
 const DERIVE_RATIO: u32 = 2;
 
 impl Thumbnailer {
@@ -72,8 +73,8 @@ impl Thumbnailer {
 
     /// Makes one thumbnail whose longest edge has `edge_px` pixels.
     ///
-    /// The aspect is kept. A picture that is smaller keeps its size, but is encoded anew all the same:
-    /// upright, in sRGB, stripped.
+    /// The aspect is kept. A picture that is smaller keeps its size, but is encoded anew all the
+    /// same: upright, in sRGB, stripped.
     ///
     /// # Errors
     ///
@@ -190,15 +191,17 @@ impl std::fmt::Debug for Thumbnailer {
 }
 
 impl ThumbnailerBuilder {
-    /// Refuses pictures of more pixels than this. Default 210,000,000: the largest sensors in telephones
-    /// store 16,320 x 12,240 (200 MP), and nothing that people photograph with stores more.
+    /// Refuses pictures of more pixels than this. Default 210,000,000: the largest sensors in
+    /// telephones store 16,320 x 12,240 (200 MP), and nothing that people photograph with stores
+    /// more.
     pub fn max_pixels(mut self, pixels: u64) -> Self {
         self.limits.max_pixels = pixels;
         self
     }
 
-    /// Bounds what decoders occupy in all threads together, by the upper bound that follows from each
-    /// header. Who finds no room waits; a picture that alone needs more is refused. Default 256 MiB.
+    /// Bounds what decoders occupy in all threads together, by the upper bound that follows from
+    /// each header. Who finds no room waits; a picture that alone needs more is refused. Default
+    /// 256 MiB.
     pub fn memory_budget_bytes(mut self, bytes: u64) -> Self {
         self.memory_budget_bytes = bytes;
         self

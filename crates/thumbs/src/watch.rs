@@ -1,7 +1,8 @@
 //! Reading under a time limit and a byte limit: every decoder reads through here.
 //!
-//! A decoder that has been fed something endless keeps asking for bytes, so this is the place to stop it.
-//! The verdict is kept beside the reader, since decoders wrap and lose the errors they are given.
+//! A decoder that has been fed something endless keeps asking for bytes, so this is the place to
+//! stop it. The verdict is kept beside the reader, since decoders wrap and lose the errors they are
+//! given.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -28,8 +29,9 @@ pub(crate) struct Allowance {
 
 /// A buffered, seekable reader that enforces an [`Allowance`].
 ///
-/// Not a [`std::io::BufReader`]: JPEG decoders ask for single bytes, millions of them, and there each is a
-/// call of `memcpy`. Here it is one comparison and one load (an eighth of a camera photograph's decode).
+/// Not a [`std::io::BufReader`]: JPEG decoders ask for single bytes, millions of them, and there
+/// each is a call of `memcpy`. Here it is one comparison and one load (an eighth of a camera
+/// photograph's decode).
 pub(crate) struct Input {
     origin: Origin,
     buffer: Vec<u8>,
@@ -38,7 +40,8 @@ pub(crate) struct Input {
     end: usize,
     deadline: Instant,
     bytes_left: u64,
-    /// After the end, `FF D9` (end of image) for ever: what libjpeg feeds itself from a truncated JPEG.
+    /// After the end, `FF D9` (end of image) for ever: what libjpeg feeds itself from a truncated
+    /// JPEG.
     end_of_image_at_eof: bool,
     verdict: Rc<Verdict>,
 }
@@ -97,7 +100,8 @@ impl Input {
         self.end_of_image_at_eof = true;
     }
 
-    /// The next eight bytes, first on top, when they are in the buffer; [`advance`](Self::advance) takes them.
+    /// The next eight bytes, first on top, when they are in the buffer; [`advance`](Self::advance)
+    /// takes them.
     #[inline(always)]
     pub(crate) fn peek_word(&self) -> Option<u64> {
         let bytes = self.buffer[..self.end].get(self.at..self.at + 8)?;

@@ -1,4 +1,5 @@
-//! Any bytes are answered with a picture or an error: no panic, no hang, no memory beyond the budget.
+//! Any bytes are answered with a picture or an error: no panic, no hang, no memory beyond the
+//! budget.
 
 mod pictures;
 
@@ -123,7 +124,8 @@ fn nothing_and_text_are_no_pictures() {
     }
 }
 
-/// A progressive picture may repeat a scan of a few bytes that walks over all blocks; sizes do not show it.
+/// A progressive picture may repeat a scan of a few bytes that walks over all blocks; sizes do not
+/// show it.
 #[test]
 fn a_picture_of_a_million_scans_runs_into_the_time_limit() {
     let grey = vec![128; 3000 * 3000];

@@ -11,8 +11,8 @@ use image::ImageFormat;
 use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer};
 use pictures::{Extras, in_format, jpeg, jpeg_with, rgb_image, scene};
 
-/// A PNG needs its 3 bytes a pixel and a little.
-const PICTURE_BYTES: u64 = 1000 * 1000 * 3 + (1 << 20);
+/// A PNG needs its 3 bytes a pixel, one more for the resizer, and a little.
+const PICTURE_BYTES: u64 = 1000 * 1000 * 4 + (1 << 20);
 
 fn png() -> Source {
     Source::bytes(in_format(rgb_image(&scene(1000, 1000)), ImageFormat::Png))
@@ -76,7 +76,8 @@ fn a_picture_over_the_whole_budget_is_refused_at_once() {
     assert!(error.is_too_large() && error.to_string().contains("1000x1000"), "{error}");
 }
 
-/// All coefficients of a progressive JPEG stay in memory until its last scan, however small the result.
+/// All coefficients of a progressive JPEG stay in memory until its last scan, however small the
+/// result.
 #[test]
 fn coefficients_of_a_progressive_picture_are_counted() {
     let extras = Extras { progressive: true, ..Extras::default() };

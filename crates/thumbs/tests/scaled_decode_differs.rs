@@ -1,7 +1,7 @@
 //! A scaled decode shows what a full decode and a good resize show, however the JPEG is coded.
 //!
-//! The reference is another decoder (`jpeg-decoder` at full size), then Lanczos3 of the `image` crate, then
-//! the same loss of colour resolution that every thumbnail suffers.
+//! The reference is another decoder (`jpeg-decoder` at full size), then Lanczos3 of the `image`
+//! crate, then the same loss of colour resolution that every thumbnail suffers.
 
 mod pictures;
 

@@ -35,8 +35,8 @@ fn a_directory_is_refused() {
     assert!(probe(&Source::path(dir.path())).unwrap_err().is_io());
 }
 
-/// Somebody writes to the file without pause: no reading of it can be trusted. (On a loaded machine the
-/// writer may sleep through both readings of a round, so there are many rounds.)
+/// Somebody writes to the file without pause: no reading of it can be trusted. (On a loaded machine
+/// the writer may sleep through both readings of a round, so there are many rounds.)
 #[test]
 fn a_picture_changed_at_each_reading_is_given_up() {
     let dir = tempfile::tempdir().unwrap();

@@ -23,8 +23,8 @@ pub struct SqlitePool {
 }
 
 impl SqlitePool {
-    /// Opens the database (the writer first, which creates it) with at most `readers` readers. With a
-    /// manager that is read-only or query-only there are only readers: `write` is an error.
+    /// Opens the database (the writer first, which creates it) with at most `readers` readers. With
+    /// a manager that is read-only or query-only there are only readers: `write` is an error.
     ///
     /// # Errors
     /// [`is_manager`](crate::Error::is_manager) when it can't be opened; the message has the path.

@@ -6,8 +6,8 @@
 //! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
 //! once, and `Conn::readable` remembers what an event said.
 //!
-//! `conn` is the state machine, `read`, `hit`, `send` and `finish` its steps, `window` the shared read
-//! buffer, `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
+//! `conn` is the state machine, `read`, `hit`, `send` and `finish` its steps, `window` the shared
+//! read buffer, `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
 
 mod accept;
 pub(crate) mod conn;

@@ -20,6 +20,17 @@ pub(crate) enum Channels {
     Cmyk,
 }
 
+impl Channels {
+    /// Bytes of a pixel.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Channels::Grey => 1,
+            Channels::Rgb => 3,
+            Channels::Cmyk => 4,
+        }
+    }
+}
+
 /// Decoded pixels, rows packed.
 pub(crate) struct Raster {
     pub pixels: Vec<u8>,
@@ -114,8 +125,9 @@ pub(crate) fn decode(
 
 /// Runs a decoder; should it panic, that is the picture's fault.
 ///
-/// Unwinding is safe to observe here: all that the closure touches is its own and dropped with it. (The
-/// panic hook still prints, as it should: a panicking decoder is worth a report to its authors.)
+/// Unwinding is safe to observe here: all that the closure touches is its own and dropped with it.
+/// (The panic hook still prints, as it should: a panicking decoder is worth a report to its
+/// authors.)
 pub(crate) fn contained<T>(decoder: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().map(|s| s.to_string());

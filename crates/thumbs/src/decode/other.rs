@@ -1,4 +1,5 @@
-//! PNG, GIF, WebP, TIFF and BMP, through the `image` crate; deep samples and alpha are gone afterwards.
+//! PNG, GIF, WebP, TIFF and BMP, through the `image` crate; deep samples and alpha are gone
+//! afterwards.
 
 use image::{ColorType, ImageDecoder};
 
@@ -12,14 +13,15 @@ pub(crate) const BUFFER_BYTES: usize = 32 << 10;
 /// For the decoder's tables, row buffers and windows.
 const SMALL_CHANGE: u64 = 1 << 20;
 
-/// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a canvas or a
-/// strip (which may be the whole picture) of their own beside the result; PNG and BMP only rows.
+/// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a
+/// canvas or a strip (which may be the whole picture) of their own beside the result; PNG and BMP
+/// only rows, but the resizer takes a plane beside the result later.
 pub(crate) fn needed_bytes(format: Format, total_bytes: u64) -> u64 {
-    let copies = match format {
-        Format::Png | Format::Bmp => 1,
-        _ => 2,
+    let beside = match format {
+        Format::Png | Format::Bmp => total_bytes.div_ceil(3),
+        _ => total_bytes,
     };
-    total_bytes.saturating_mul(copies).saturating_add(SMALL_CHANGE)
+    total_bytes.saturating_add(beside).saturating_add(SMALL_CHANGE)
 }
 
 pub(crate) fn decode(input: Input, header: &Header, max_alloc: u64) -> Result<Raster, Error> {

@@ -29,8 +29,8 @@ impl Plane {
 impl Planes {
     /// Resizes each plane on its own and joins the small ones.
     ///
-    /// The conversion of colour is linear, so the order does not matter but for clipping; done last it
-    /// handles the pixels of the thumbnail instead of the picture's.
+    /// The conversion of colour is linear, so the order does not matter but for clipping; done last
+    /// it handles the pixels of the thumbnail instead of the picture's.
     pub(crate) fn resize(&self, width: u32, height: u32) -> Result<Raster, Error> {
         let mut small = Vec::with_capacity(self.planes.len());
         for plane in &self.planes {

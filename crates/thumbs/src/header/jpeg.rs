@@ -149,7 +149,8 @@ fn icc_chunk(mut bytes: Vec<u8>) -> Option<(u8, Vec<u8>)> {
     Some((number, bytes))
 }
 
-/// A profile is cut into numbered chunks of less than 64 KB; with one missing or doubled it is none.
+/// A profile is cut into numbered chunks of less than 64 KB; with one missing or doubled it is
+/// none.
 fn join(mut chunks: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     chunks.sort_by_key(|(number, _)| *number);
     let complete = chunks.iter().zip(1u8..).all(|((number, _), expected)| *number == expected);

@@ -27,8 +27,8 @@ pub(crate) enum Coding {
     Other { total_bytes: u64 },
 }
 
-/// Headers with long metadata (maker notes, profiles, embedded previews) end within this; skipped segments
-/// are not read and do not count.
+/// Headers with long metadata (maker notes, profiles, embedded previews) end within this; skipped
+/// segments are not read and do not count.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
 
 /// Small: segments are skipped by seeking, and a large buffer would read what is skipped.

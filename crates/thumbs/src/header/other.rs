@@ -7,7 +7,8 @@ use crate::exif::{self, Told};
 use crate::watch::Input;
 use crate::{Error, Format};
 
-/// For what a decoder keeps while it looks for the pixels: compressed profiles, text chunks, directories.
+/// For what a decoder keeps while it looks for the pixels: compressed profiles, text chunks,
+/// directories.
 const MAX_HEADER_ALLOC: u64 = 8 << 20;
 
 pub(crate) fn read(format: Format, name: ImageFormat, input: Input) -> Result<Header, Error> {

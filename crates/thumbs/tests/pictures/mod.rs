@@ -35,7 +35,8 @@ impl Pixels {
     }
 }
 
-/// A scene that looks different in each of its eight orientations: four coloured corners over a slope.
+/// A scene that looks different in each of its eight orientations: four coloured corners over a
+/// slope.
 pub fn scene(width: u32, height: u32) -> Pixels {
     Pixels::from_fn(width, height, |x, y| {
         let slope = (x * 120 / width + y * 60 / height) as u8;
@@ -49,7 +50,8 @@ pub fn scene(width: u32, height: u32) -> Pixels {
     })
 }
 
-/// Stores a scene the way a camera held at `orientation` does: applying the orientation gives it back.
+/// Stores a scene the way a camera held at `orientation` does: applying the orientation gives it
+/// back.
 pub fn stored(upright: &Pixels, orientation: u8) -> Pixels {
     let (w, h) = (upright.width, upright.height);
     let (stored_w, stored_h) = if orientation >= 5 { (h, w) } else { (w, h) };
@@ -137,7 +139,8 @@ pub fn decode(jpeg: &[u8]) -> Pixels {
     Pixels { rgb, width: info.width.into(), height: info.height.into() }
 }
 
-/// A big-endian EXIF block; each entry is (tag, type, value bytes), `original` goes to its sub-directory.
+/// A big-endian EXIF block; each entry is (tag, type, value bytes), `original` goes to its
+/// sub-directory.
 pub fn exif(orientation: Option<u16>, original: Option<&str>, make: Option<&str>) -> Vec<u8> {
     const ASCII: u16 = 2;
     const SHORT: u16 = 3;

@@ -9,8 +9,8 @@ const LOOKUP_BITS: u32 = 10;
 pub(super) struct Table {
     /// For the next ten bits: see [`Entry`].
     lookup: Box<[Entry; 1 << LOOKUP_BITS]>,
-    /// For each length the first 16-bit window that is beyond its codes, and what turns a code into the
-    /// index of its symbol.
+    /// For each length the first 16-bit window that is beyond its codes, and what turns a code into
+    /// the index of its symbol.
     beyond: [u32; 17],
     offset: [i32; 17],
     symbols: Vec<u8>,

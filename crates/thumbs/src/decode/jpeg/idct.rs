@@ -1,4 +1,5 @@
-//! Inverse DCT of the lowest 1, 2, 4 or 8 frequencies each way: a block comes out as small as it is wanted.
+//! Inverse DCT of the lowest 1, 2, 4 or 8 frequencies each way: a block comes out as small as it is
+//! wanted.
 
 use std::num::Wrapping;
 
@@ -49,7 +50,8 @@ fn two(block: &Block, out: &mut [u8], stride: usize) {
     out[stride + 1] = sample(a - b - c + d, 3);
 }
 
-/// Constants are 13-bit fixed point, as in libjpeg's `jidctint`; the first pass keeps two more bits.
+/// Constants are 13-bit fixed point, as in libjpeg's `jidctint`; the first pass keeps two more
+/// bits.
 const BITS: usize = 13;
 const PASS_BITS: usize = 2;
 

@@ -1,6 +1,7 @@
 //! JPEG, scaled in the inverse DCT.
 //!
-//! Photographs go through [`sequential`]; progressive, lossless and CMYK pictures through `jpeg-decoder`.
+//! Photographs go through [`sequential`]; progressive, lossless and CMYK pictures through
+//! `jpeg-decoder`.
 
 mod bits;
 mod huffman;
@@ -14,8 +15,8 @@ use crate::Error;
 use crate::header::jpeg::{Frame, Process};
 use crate::watch::Input;
 
-/// How much must be left to the resizer. The inverse DCT at 1/8 is a box filter: at a reduction of 8 from
-/// 1/4 the SSIMULACRA2 score is 71, from 1/8 it is 46. Two is what libvips leaves, too.
+/// How much must be left to the resizer. The inverse DCT at 1/8 is a box filter: at a reduction of
+/// 8 from 1/4 the SSIMULACRA2 score is 71, from 1/8 it is 46. Two is what libvips leaves, too.
 const LEFT_TO_RESIZER: u32 = 2;
 
 /// Finds the largest divisor that still leaves the resizer its share.
@@ -30,8 +31,8 @@ pub(crate) fn divisor(frame: &Frame, edge: u32) -> u32 {
 
 /// An upper bound of the decoder's memory. That of `jpeg-decoder` follows from the way it works:
 ///
-/// - all coefficients of a progressive picture are kept until its last scan, two bytes each; those of a
-///   sequential one wait in a queue for the inverse DCT, at worst all of them;
+/// - all coefficients of a progressive picture are kept until its last scan, two bytes each; those
+///   of a sequential one wait in a queue for the inverse DCT, at worst all of them;
 /// - a plane for each component, then all of them interleaved;
 /// - a lossless picture has four-byte differences and two-byte samples beside its result.
 pub(crate) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
@@ -56,8 +57,8 @@ pub(crate) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
     }
 }
 
-/// The clock is looked at once per buffer. A scan of a progressive picture may touch every block and yet be
-/// twenty bytes long, so there the buffer is short.
+/// The clock is looked at once per buffer. A scan of a progressive picture may touch every block
+/// and yet be twenty bytes long, so there the buffer is short.
 pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
     if frame.process == Process::Progressive { 1 << 10 } else { 32 << 10 }
 }

@@ -1,9 +1,11 @@
-//! A decoder for what nearly all photographs are: sequential Huffman JPEG, grey or three components.
+//! A decoder for what nearly all photographs are: sequential Huffman JPEG, grey or three
+//! components.
 //!
-//! The published decoders scale, but keep coefficients in unbounded queues between threads of their own; or
-//! they are fast, but do not scale. For thumbnails it matters that a reduced picture is all that is ever in
-//! memory, that the calling thread does the work, and that what a truncated file holds is shown. The planes
-//! stay apart: the resizer shrinks each, and colour is converted on the pixels of the thumbnail.
+//! The published decoders scale, but keep coefficients in unbounded queues between threads of their
+//! own; or they are fast, but do not scale. For thumbnails it matters that a reduced picture is all
+//! that is ever in memory, that the calling thread does the work, and that what a truncated file
+//! holds is shown. The planes stay apart: the resizer shrinks each, and colour is converted on the
+//! pixels of the thumbnail.
 
 use std::io;
 use std::num::Wrapping;
@@ -16,7 +18,8 @@ use crate::decode::planes::{Plane, Planes};
 use crate::header::jpeg::Frame;
 use crate::watch::Input;
 
-/// Positions of the coefficients in the order of coding, and then some: a run may lead beyond the last.
+/// Positions of the coefficients in the order of coding, and then some: a run may lead beyond the
+/// last.
 const ZIGZAG: [u8; 80] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
