@@ -169,7 +169,7 @@ impl Lease {
         let stored = if self.store.reserve(cost) {
             let stored = self
                 .seal(&draft, spilled, rest, &trailer, cost)
-                .map_err(|e| self.store.faults.note("write", draft.path(), e))
+                .map_err(|e| self.note_unless_purged(&draft, e))
                 .ok()
                 .and_then(|file| self.put(&draft, file, body_len, sum, cost));
             if stored.is_none() {
@@ -183,6 +183,14 @@ impl Lease {
             self.draft = Some(draft); // To be read back, and then discarded.
         }
         stored
+    }
+
+    /// A draft that a purge unlinked cannot be opened again: that is no fault of the disk's.
+    fn note_unless_purged(&self, draft: &Draft, e: io::Error) {
+        let detached = self.slot.state().detached;
+        if !(detached && e.kind() == io::ErrorKind::NotFound) {
+            self.store.faults.note("write", draft.path(), e);
+        }
     }
 
     /// Completes the draft and opens it for reading; a full disk is given what the oldest had.

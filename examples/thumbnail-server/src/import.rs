@@ -22,7 +22,7 @@ const ENDINGS: [&str; 10] =
     ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "tif", "tiff", "bmp"];
 
 /// What an import found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Pictures in the library now.
     pub pictures: usize,
@@ -36,12 +36,29 @@ pub struct Summary {
     pub unreadable: usize,
     /// Files that are no pictures, and folders that could not be listed.
     pub skipped: usize,
+    /// The first few of the unreadable that are new, each with the reason.
+    pub problems: Vec<String>,
 }
+
+/// So many problems are told one by one.
+const PROBLEMS_TOLD: usize = 5;
 
 impl Summary {
     /// Whether anything that pages or thumbnails show is different now.
     pub fn is_change(&self) -> bool {
         self.added + self.changed + self.removed > 0
+    }
+
+    /// Says on standard error what was found.
+    pub fn report(&self) {
+        for problem in &self.problems {
+            eprintln!("cannot read {problem}");
+        }
+        let Self { pictures, added, changed, removed, unreadable, skipped, .. } = self;
+        eprintln!(
+            "{pictures} pictures: {added} new, {changed} changed, {removed} removed, \
+             {unreadable} that cannot be read; {skipped} other files"
+        );
     }
 }
 
@@ -87,12 +104,17 @@ pub fn import(
     }
     let found = read_headers(root, work, progress);
     summary.unreadable += found.iter().filter(|photo| photo.problem.is_some()).count();
+    summary.problems = found.iter().filter_map(told).take(PROBLEMS_TOLD).collect();
     let gone: Vec<i64> = known.into_values().map(|old| old.id).collect();
     summary.removed = gone.len();
     if summary.is_change() {
         library.apply(&found, &gone)?;
     }
     Ok(summary)
+}
+
+fn told(photo: &Photo) -> Option<String> {
+    photo.problem.as_ref().map(|problem| format!("{}: {problem}", photo.path.display()))
 }
 
 /// Reads one picture's header anew: what the library should say of `path` now, or `None` when the

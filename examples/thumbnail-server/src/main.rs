@@ -104,16 +104,7 @@ fn announce(line: &str) -> Result<()> {
 fn import_or_keep(app: &App, is_looked_at_again: bool) -> Result<()> {
     match app.import() {
         Ok(found) => {
-            eprintln!(
-                "{} pictures: {} new, {} changed, {} removed, {} that cannot be read; \
-                 {} other files",
-                found.pictures,
-                found.added,
-                found.changed,
-                found.removed,
-                found.unreadable,
-                found.skipped
-            );
+            found.report();
             Ok(())
         }
         Err(error) => match app.library.count() {

@@ -31,12 +31,7 @@ pub fn start(app: &Arc<App>, period: Duration) -> Rescan {
 
 fn scan(app: &App) {
     match app.import() {
-        Ok(found) if found.is_change() => {
-            eprintln!(
-                "rescan: {} new, {} changed, {} removed",
-                found.added, found.changed, found.removed
-            );
-        }
+        Ok(found) if found.is_change() => found.report(),
         Ok(_) => {}
         Err(error) => eprintln!("thumbnail-server: rescan: {error:#}"),
     }
