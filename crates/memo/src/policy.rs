@@ -89,10 +89,17 @@ impl<K> Policy<K> {
     }
 
     /// Removes one entry; false if no record is left.
+    ///
+    /// The dead at the front of the main queue go before the living of the small one: after a bump
+    /// of a table all of main is dead, and nothing else would bring it to its turn.
     fn evict(&mut self, entries: &impl Entries<K>) -> bool {
         let small_share = self.max_entries / SMALL_SHARE;
+        let is_dead =
+            |record: &Record<K>| matches!(entries.worth(record), Worth::Gone | Worth::Dead);
         loop {
-            let evicted = if self.main.is_empty() || self.small.len() > small_share {
+            let main_is_dead = self.main.front().is_some_and(is_dead);
+            let small_is_due = self.main.is_empty() || self.small.len() > small_share;
+            let evicted = if small_is_due && !main_is_dead {
                 let Some(record) = self.small.pop_front() else { return false };
                 self.judge_small(record, entries)
             } else {

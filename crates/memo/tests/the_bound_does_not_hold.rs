@@ -92,3 +92,25 @@ fn many_writers_do_not_stretch_it() {
     thread::scope(|scope| (0..4).for_each(|n| drop(scope.spawn(move || write(n * 3000)))));
     assert!(memo.len() <= 100);
 }
+
+/// After a bump the whole memo is dead: what is loaded then must not make room for itself.
+#[test]
+fn the_dead_go_before_the_living() {
+    const ENTRIES: u64 = 1_000;
+    let tables = Tables::new();
+    let memo: Memo<u64, u64> =
+        Memo::builder(ENTRIES as usize).depends_on(&tables, ["photos"]).build();
+    // Asked for again and again while new ones come, so that most reach the main queue.
+    for key in 0..2 * ENTRIES {
+        for again in key.saturating_sub(20)..=key {
+            memo.get_or_load(&again, || again);
+        }
+    }
+    tables.bump("photos");
+    let living = 10_000..10_000 + ENTRIES * 9 / 10;
+    for key in living.clone() {
+        memo.get_or_load(&key, || key);
+    }
+    let kept = living.clone().filter(|key| memo.get(key).is_some()).count();
+    assert_eq!(kept, living.count(), "living entries left while dead ones stayed");
+}
