@@ -98,17 +98,19 @@ pub(crate) fn parse<'h, 'b>(
 
 /// Looks for the end of a head from `from` on; `Err` for a line end that no head may have.
 ///
-/// Used between reads, so that a head sent byte by byte is parsed once and not once a byte.
+/// Used between reads, so that a head sent byte by byte is parsed once and not once a byte. What
+/// follows the head in the buffer is a body, or the next head: no rule of this one applies to it.
 pub(crate) fn is_complete(bytes: &[u8], from: usize) -> Result<bool, Refusal> {
     let start = from.saturating_sub(3);
-    let mut complete = false;
     for at in memchr::memchr_iter(b'\n', &bytes[start..]).map(|at| start + at) {
         if at == 0 || bytes[at - 1] != b'\r' {
             return Err(bad("bare LF"));
         }
-        complete |= at >= 3 && bytes[at - 3..].starts_with(b"\r\n\r\n");
+        if at >= 3 && bytes[at - 3..].starts_with(b"\r\n\r\n") {
+            return Ok(true);
+        }
     }
-    Ok(complete)
+    Ok(false)
 }
 
 /// One empty line before the request line is allowed (RFC 9112, 2.2), as some clients end bodies

@@ -53,7 +53,7 @@ fn request_may_come_byte_by_byte() {
 fn every_split_of_two_requests_gives_the_same_answers() {
     let server = start(echo);
     let both = b"GET /hot HTTP/1.1\r\nHost: x\r\n\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\n\
-        Content-Length: 3\r\n\r\nabcGET /c HTTP/1.1\r\nHost: x\r\n\r\n";
+        Content-Length: 3\r\n\r\na\ncGET /c HTTP/1.1\r\nHost: x\r\n\r\n";
     for at in 1..both.len() {
         let mut client = Client::connect(server.local_addr());
         client.send(&both[..at]);
