@@ -13,7 +13,9 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::date;
 use crate::later::{LaterCell, Ticket};
+use crate::render::Held;
 
 /// Something kept alive until the last byte of a reply has left, or delivery was given up.
 pub type Lease = Box<dyn Any + Send>;
@@ -40,7 +42,7 @@ pub struct Reply {
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) last_modified: Option<SystemTime>,
     pub(crate) body: ReplyBody,
-    pub(crate) lease: Option<Lease>,
+    pub(crate) lease: Held,
     pub(crate) hot: bool,
 }
 
@@ -60,7 +62,7 @@ impl Reply {
             etag: None,
             last_modified: None,
             body,
-            lease: None,
+            lease: Held::default(),
             hot: false,
         }
     }
@@ -147,7 +149,8 @@ impl Reply {
             ETAG => self.etag = Some(value),
             LAST_MODIFIED => {
                 let text = value.to_str().unwrap_or_default();
-                self.last_modified = httpdate::parse_http_date(text).ok();
+                self.last_modified =
+                    httpdate::parse_http_date(text).ok().filter(|&time| date::can_say(time));
             }
             _ => self.fields.push((name, value)),
         }
@@ -185,8 +188,11 @@ impl Reply {
     }
 
     /// Sets when the content last changed; sub-seconds are dropped, as HTTP has none.
+    ///
+    /// A time before 1970 or after the year 9999 is left out, as HTTP cannot say it either: the
+    /// times of files are often made up, and no reason to refuse the file.
     pub fn last_modified(mut self, time: SystemTime) -> Self {
-        self.last_modified = Some(time);
+        self.last_modified = Some(time).filter(|&time| date::can_say(time));
         self
     }
 
@@ -204,7 +210,7 @@ impl Reply {
     /// must not be evicted, a permit, a temporary file. It is dropped by an I/O thread, so its
     /// drop must not block.
     pub fn with_lease(mut self, lease: impl Any + Send) -> Self {
-        self.lease = Some(Box::new(lease));
+        self.lease = Held(Some(Box::new(lease)));
         self
     }
 

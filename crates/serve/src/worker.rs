@@ -16,7 +16,7 @@ use crate::handler::Handler;
 use crate::hot::HotInsert;
 use crate::io::mailbox::Message;
 use crate::queue::Job;
-use crate::render::{Held, OutBody, Outgoing, Persist, Representation};
+use crate::render::{OutBody, Outgoing, Persist, Representation};
 use crate::reply::{Reply, ReplyBody};
 use crate::request::Request;
 use crate::server::Shared;
@@ -51,7 +51,9 @@ pub(crate) fn run(shared: &Arc<Shared>, handler: &dyn Handler, index: usize) {
 
 /// Renders a reply for the request it answers and hands it to the connection's I/O thread.
 pub(crate) fn deliver(exchange: &Arc<Exchange>, reply: Reply) {
-    let (outgoing, hot) = prepare(exchange, reply).unwrap_or_else(|_| {
+    // A panic must not get out: there is one worker less for ever where it does.
+    let prepared = catch_unwind(AssertUnwindSafe(|| prepare(exchange, reply)));
+    let (outgoing, hot) = prepared.ok().and_then(Result::ok).unwrap_or_else(|| {
         // The file could not be read as promised. A reply without a file cannot fail.
         let reply = Reply::status(StatusCode::INTERNAL_SERVER_ERROR);
         (plain(exchange, reply), None)
@@ -71,12 +73,7 @@ fn plain(exchange: &Exchange, reply: Reply) -> Outgoing {
     };
     let representation = Representation::new(&reply, body.len() as u64);
     let (head, part) = answer(exchange, &representation);
-    Outgoing {
-        head,
-        body: bytes_of(body, part),
-        close: !exchange.keep_alive,
-        _lease: Held(reply.lease),
-    }
+    Outgoing { head, body: bytes_of(body, part), close: !exchange.keep_alive, _lease: reply.lease }
 }
 
 fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Option<HotInsert>)> {
@@ -87,13 +84,15 @@ fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Optio
         // One wait is enough.
         ReplyBody::Later(_) => return Err(io::ErrorKind::InvalidInput.into()),
     };
+    // No part of the body may begin or end beyond what can be counted.
+    let end = offset.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
     let representation = Representation::new(&reply, len);
     let hot = reply.hot
         && exchange.method == Method::GET
         && len <= config.hot_entry_bytes as u64
         && representation.is_for_everyone();
     if let Some(file) = file.as_ref().filter(|_| hot) {
-        reply.body = ReplyBody::Bytes(read(file, offset..offset + len)?);
+        reply.body = ReplyBody::Bytes(read(file, offset..end)?);
     }
     let (head, part) = answer(exchange, &representation);
     let body = match reply.body {
@@ -108,7 +107,7 @@ fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Optio
             }
         }
     };
-    let outgoing = Outgoing { head, body, close: !exchange.keep_alive, _lease: Held(reply.lease) };
+    let outgoing = Outgoing { head, body, close: !exchange.keep_alive, _lease: reply.lease };
     let hot = match reply.body {
         ReplyBody::Bytes(body) if hot => Some(HotInsert {
             target: exchange.target().as_bytes().into(),
