@@ -129,13 +129,12 @@ impl IoThread {
         let allowed = config.body_timeout + rate(receiving.reader.taken(), config.min_rate);
         let left = allowed.saturating_sub(self.now - receiving.started);
         let patience = left.min(config.body_timeout);
+        // Before each read and not only where one blocks: a turn may end without that.
+        self.wheel.set(&mut conn.timer, slot, self.now, patience);
         match window.fill(conn) {
             Fill::More => Step::Next,
             Fill::Eof | Fill::Broken => Step::Close,
-            Fill::Blocked => {
-                self.wheel.set(&mut conn.timer, slot, self.now, patience);
-                Step::Park
-            }
+            Fill::Blocked => Step::Park,
         }
     }
 

@@ -47,6 +47,8 @@ impl IoThread {
                 return self.answered(slot, conn, window, close);
             }
             if budget == 0 {
+                // The client took all of it, so that its time begins anew, as it does on an event.
+                self.wait_for_client(slot, conn);
                 return Step::Yield;
             }
             let head_sent = state.head_sent;
@@ -59,21 +61,23 @@ impl IoThread {
                     state.burst += n;
                     add(&self.shared.io[self.index].bytes_sent, n);
                 }
-                Sent::Blocked => return self.blocked(slot, conn),
+                Sent::Blocked => {
+                    self.wait_for_client(slot, conn);
+                    return Step::Park;
+                }
                 Sent::Cold(part) => return self.prefetch(slot, conn, part),
                 Sent::Broken => return Step::Close,
             }
         }
     }
 
-    /// The socket is full: the client has until the deadline to take something.
-    fn blocked(&mut self, slot: u32, conn: &mut Conn) -> Step {
-        let State::Sending(state) = &mut conn.state else { return Step::Close };
+    /// The client has until the deadline to take something.
+    fn wait_for_client(&mut self, slot: u32, conn: &mut Conn) {
+        let State::Sending(state) = &mut conn.state else { return };
         let config = &self.shared.config;
         let patience = config.write_timeout + rate(state.burst, config.min_rate);
         state.burst = 0;
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
-        Step::Park
     }
 
     fn prefetch(&mut self, slot: u32, conn: &mut Conn, part: Range<u64>) -> Step {

@@ -1,11 +1,11 @@
 //! Delivery is not the workers' business, and one delivery not another's.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use larder_serve::{Reply, Request};
+use larder_serve::{Bytes, Reply, Request};
 
 use crate::client::{Client, builder, eventually, start_with};
 
@@ -85,4 +85,25 @@ fn client_that_never_reads_is_cut() {
     assert_eq!(server.stats().aborted, 1);
     assert!((client.rest().len() as u64) < LEN);
     let _ = client.socket.flush();
+}
+
+#[test]
+fn steady_delivery_may_take_longer_than_its_handler() {
+    // Zeros that were never written take no memory. Eight share a thread, so that each of them
+    // keeps up with what it is given, and most never make it wait.
+    let body = Bytes::from(vec![0; 256 << 20]);
+    let len = body.len() as u64;
+    let settings = builder().handler_deadline(Duration::from_millis(250));
+    let server = start_with(settings, move |_: Request| Reply::bytes("x/y", body.clone()));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let mut client = Client::connect(server.local_addr());
+            client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            scope.spawn(move || {
+                let got = io::copy(&mut client.socket, &mut io::sink()).unwrap();
+                assert!(got > len, "cut after {got} bytes");
+            });
+        }
+    });
+    assert_eq!(server.stats().timed_out, 0);
 }
