@@ -8,6 +8,7 @@ use larder_serve::{Reply, Request, Router};
 use crate::app::App;
 use crate::library::{Neighbours, Photo};
 use crate::replies::{not_found, page, unavailable};
+use crate::thumbnail::Wish;
 use crate::{originals, pages, status, thumbnail};
 
 /// Photographs on one page of the gallery.
@@ -34,7 +35,7 @@ pub fn router(app: &Arc<App>) -> Router {
 fn gallery(app: &App, request: &Request) -> Reply {
     let asked = match request.query() {
         None => Some(1),
-        Some(query) => query.strip_prefix("page=").and_then(|n| n.parse().ok()),
+        Some(query) => query.strip_prefix("page=").and_then(number).and_then(|n| n.try_into().ok()),
     };
     let total = match app.library.count() {
         Ok(total) => total,
@@ -74,7 +75,10 @@ fn thumb(app: &App, request: &Request) -> Reply {
     let size = request.param("size").and_then(number).and_then(|size| u32::try_from(size).ok());
     let id = request.param("name").and_then(|name| name.strip_suffix(".jpg")).and_then(number);
     match (size.filter(|size| thumbnail::SIZES.contains(size)), id) {
-        (Some(size), Some(id)) => thumbnail::reply(app, id, size, request.query()),
+        (Some(size), Some(id)) => {
+            let wish = Wish { size, query: request.query(), is_plain: is_plain(request) };
+            thumbnail::reply(app, id, wish)
+        }
         _ => not_found(request.path()),
     }
 }
@@ -93,7 +97,7 @@ fn asset(_: &App, request: &Request) -> Reply {
     let reply = Reply::bytes(asset.content_type, asset.bytes)
         .etag(format!("\"{}\"", asset.version))
         .header(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if is_versioned {
+    if is_versioned && is_plain(request) {
         reply.cache_control("public, max-age=31536000, immutable").hot()
     } else {
         reply.cache_control("public, no-cache")
@@ -110,6 +114,12 @@ fn with_photo(app: &App, request: &Request, show: impl FnOnce(&Photo) -> Reply) 
         Ok(None) => not_found(&format!("photo {id}")),
         Err(error) => unavailable(&error),
     }
+}
+
+/// Whether the path is spelled as we write it. Replies to other spellings of the same path are not
+/// kept in memory: there is no end to them.
+fn is_plain(request: &Request) -> bool {
+    !request.path().contains('%')
 }
 
 /// A number as we write them: one spelling each, so that nothing is kept under two URLs.

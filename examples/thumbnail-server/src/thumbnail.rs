@@ -38,13 +38,25 @@ enum Asked {
     Right,
     /// Nothing.
     Bare,
-    /// An older one, or something we never wrote.
+    /// An older one, or something that we never wrote.
     Other,
 }
 
+/// What a request asks for beside the photograph.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The longest edge in pixels, one of [`SIZES`].
+    pub size: u32,
+    /// What follows the `?` of the URL.
+    pub query: Option<&'a str>,
+    /// Whether the path is spelled as we write it.
+    pub is_plain: bool,
+}
+
 impl Asked {
-    fn of(photo: &Photo, query: Option<&str>) -> Self {
-        match query {
+    fn of(photo: &Photo, wish: Wish<'_>) -> Self {
+        match wish.query {
+            _ if !wish.is_plain => Self::Other,
             None => Self::Bare,
             Some(query) if query.strip_prefix("v=") == Some(&photo.version) => Self::Right,
             Some(_) => Self::Other,
@@ -52,10 +64,10 @@ impl Asked {
     }
 }
 
-/// Answers a request for photograph `id` at `size`; `query` is what follows the `?` of the URL.
-pub fn reply(app: &App, id: i64, size: u32, query: Option<&str>) -> Reply {
+/// Answers a request for a thumbnail of photograph `id`.
+pub fn reply(app: &App, id: i64, wish: Wish<'_>) -> Reply {
     match app.photo(id) {
-        Ok(Some(photo)) => answer(app, &photo, size, query, false),
+        Ok(Some(photo)) => answer(app, &photo, wish, false),
         Ok(None) => gone(),
         Err(error) => unavailable(&error),
     }
@@ -68,25 +80,27 @@ pub fn key_source(photo: &Photo) -> &[u8] {
 
 /// `is_fresh`: the row has just been compared with the file. Otherwise that is done before the
 /// photograph is opened, never for a hit.
-fn answer(app: &App, photo: &Photo, size: u32, query: Option<&str>, is_fresh: bool) -> Reply {
-    let asked = Asked::of(photo, query);
+fn answer(app: &App, photo: &Photo, wish: Wish<'_>, is_fresh: bool) -> Reply {
+    let asked = Asked::of(photo, wish);
     let may_use = || is_fresh || is_current(app, photo);
     if let Some(problem) = &photo.problem {
         if may_use() {
             return placeholder(StatusCode::UNPROCESSABLE_ENTITY, problem);
         }
     } else {
-        match app.thumbs.begin(key_source(photo), &photo.version, size) {
+        match app.thumbs.begin(key_source(photo), &photo.version, wish.size) {
             Begin::Hit(entry) => return delivered(&entry, asked),
-            Begin::Refused(refusal) => return failed(&refusal.to_error().into()),
             Begin::Busy(flight) => return parked(flight, asked),
-            Begin::Make(lease) if may_use() => return make(app, photo, size, lease, asked),
+            Begin::Refused(refusal) if may_use() => return failed(&refusal.to_error().into()),
+            // It was refused as it was; now it is another.
+            Begin::Refused(_) => {}
+            Begin::Make(lease) if may_use() => return make(app, photo, wish.size, lease, asked),
             // Those who wait for the old version are told to come again.
             Begin::Make(lease) => drop(lease),
         }
     }
     match app.refresh(photo.id, &photo.path) {
-        Ok(Some(now)) => answer(app, &now, size, query, true),
+        Ok(Some(now)) => answer(app, &now, wish, true),
         Ok(None) => gone(),
         Err(error) => unavailable(&error),
     }

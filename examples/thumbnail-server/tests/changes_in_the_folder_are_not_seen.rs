@@ -86,6 +86,22 @@ fn between_import_and_request() {
 }
 
 #[test]
+fn a_repaired_picture_stays_refused() {
+    let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());
+    let path = photos.path().join("half.png");
+    // The header is whole, so the import finds nothing wrong.
+    let png = include_bytes!("server/two-pixels.png");
+    fs::write(&path, &png[..45]).unwrap();
+    let server = Server::start(photos.path(), data.path());
+    let id = id_of(&server, "half").unwrap();
+    let url = format!("/thumb/160/{id}.jpg");
+    assert_eq!(server.get(&url).status, 422);
+    assert_eq!(server.get(&url).status, 422);
+    fs::write(&path, png).unwrap();
+    assert_eq!(server.get(&url).status, 200, "the file is whole now");
+}
+
+#[test]
 fn an_empty_folder_forgets_nothing() {
     let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());
     drop(Server::start(photos.path(), data.path()));

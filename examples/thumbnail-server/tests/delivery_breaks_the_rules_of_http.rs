@@ -35,6 +35,26 @@ fn a_versioned_thumbnail_is_kept_for_ever_and_others_are_asked_for() {
     }
 }
 
+/// There is no end to the spellings of a path: none but ours may take room in memory.
+#[test]
+fn other_spellings_are_answered_but_not_kept() {
+    let (_photos, _data, server) = start();
+    let kept = || {
+        let metrics = server.get("/metrics").text().to_owned();
+        let line = metrics.lines().find(|line| line.starts_with("larder_serve_hot_entries "));
+        line.expect("the metric is there").to_owned()
+    };
+    let id = server.ids()[0];
+    let before = kept();
+    for path in [format!("/thumb/%3320/{id}.jpg"), format!("/thumb/320/{id}.j%70g")] {
+        assert_eq!(server.get(&path).status, 200, "{path}");
+    }
+    assert_eq!(kept(), before);
+    assert_eq!(server.get("/?page=01").status, 404);
+    assert_eq!(server.get("/?page=+1").status, 404);
+    assert_eq!(server.get("/?page=1").status, 200);
+}
+
 #[test]
 fn validators_hold_cold_and_hot() {
     let (_photos, _data, server) = start();
