@@ -54,7 +54,7 @@ impl Builder {
                 body_timeout: Duration::from_secs(30),
                 idle_timeout: Duration::from_secs(60),
                 write_timeout: Duration::from_secs(30),
-                min_rate: 250,
+                min_rate: 1000,
                 handler_deadline: Duration::from_secs(30),
                 half_close: Duration::from_millis(250),
                 grace: Duration::from_secs(10),
@@ -165,8 +165,9 @@ impl Builder {
     }
 
     /// Time that a client may take nothing of an answer, beyond what
-    /// [`min_rate`](Builder::min_rate) allows for what it was last given; then the connection is
-    /// cut. Default: 30 s. Bound: above zero, up to a day.
+    /// [`min_rate`](Builder::min_rate) allows for the 256 KiB that it may take unseen, as buffers
+    /// show in steps what they hold; then the connection is cut. Default: 30 s, so that one that
+    /// reads nothing is cut after five minutes. Bound: above zero, up to a day.
     ///
     /// # Panics
     ///
@@ -177,7 +178,7 @@ impl Builder {
     }
 
     /// Bytes a second that a slow but honest client sends or takes: it stretches the body and
-    /// write time-outs by the time its bytes take at this rate. Default: 250. Bound: above zero.
+    /// write time-outs by the time its bytes take at this rate. Default: 1000. Bound: above zero.
     ///
     /// # Panics
     ///

@@ -70,8 +70,8 @@ pub(crate) struct Sending {
     pub(crate) warm_until: u64,
     /// A prefetch thread is at it; nothing is sent until it says so.
     pub(crate) warming: bool,
-    /// Bytes sent since the socket last refused any.
-    pub(crate) burst: u64,
+    /// The deadline of the connection is that of this delivery, not an earlier one.
+    pub(crate) timed: bool,
 }
 
 /// Where a turn of a connection leaves it.
@@ -118,7 +118,7 @@ impl Conn {
 
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
-        Self { outgoing, head_sent: 0, warm_until: 0, warming: false, burst: 0 }
+        Self { outgoing, head_sent: 0, warm_until: 0, warming: false, timed: false }
     }
 }
 

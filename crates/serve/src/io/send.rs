@@ -25,6 +25,10 @@ pub(super) const TURN_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of a file that are made sure of at a time to be in memory.
 const WARM_BYTES: u64 = 2 * 1024 * 1024;
 
+/// Bytes that a client may have to take before the socket takes another: the client's kernel opens
+/// its window in steps, of a packet (64 KiB on loopback) or a sixteenth of its buffer.
+const UNSEEN_BYTES: u64 = 256 * 1024;
+
 /// What one attempt to send came to.
 enum Sent {
     Some(u64),
@@ -37,6 +41,7 @@ enum Sent {
 impl IoThread {
     pub(super) fn send(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
         let mut budget = self.turn_bytes.clamp(MIN_BYTES, MAX_BYTES);
+        let mut taken = false;
         loop {
             let State::Sending(state) = &mut conn.state else { return Step::Close };
             if state.warming {
@@ -58,11 +63,14 @@ impl IoThread {
                     let of_body = n - (state.head_sent - head_sent) as u64;
                     budget = budget.saturating_sub(of_body);
                     self.turn_bytes = self.turn_bytes.saturating_sub(of_body);
-                    state.burst += n;
+                    taken |= n > 0;
                     add(&self.shared.io[self.index].bytes_sent, n);
                 }
                 Sent::Blocked => {
-                    self.wait_for_client(slot, conn);
+                    // What woke us may be bytes from the client, which buy it no time.
+                    if taken || !state.timed {
+                        self.wait_for_client(slot, conn);
+                    }
                     return Step::Park;
                 }
                 Sent::Cold(part) => return self.prefetch(slot, conn, part),
@@ -71,13 +79,26 @@ impl IoThread {
         }
     }
 
-    /// The client has until the deadline to take something.
+    /// The client has until the deadline to take something, which we may see late: what it was
+    /// given last does not matter, as most of that is out of our hands and in a buffer of its own.
     fn wait_for_client(&mut self, slot: u32, conn: &mut Conn) {
         let State::Sending(state) = &mut conn.state else { return };
+        state.timed = true;
         let config = &self.shared.config;
-        let patience = config.write_timeout + rate(state.burst, config.min_rate);
-        state.burst = 0;
+        let patience = config.write_timeout + rate(UNSEEN_BYTES, config.min_rate);
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
+    }
+
+    /// The client took nothing that we have heard of; true if it did take something.
+    ///
+    /// The kernel holds megabytes for a connection and has an event for us when a third of them
+    /// has gone: after a quarter of an hour, for a reader of 1 kB/s. But it takes more as soon as
+    /// there is room for any, so that an attempt tells what an event does not.
+    pub(super) fn still_takes(&mut self, slot: u32) -> bool {
+        let place = |io: &mut Self| io.slots.get_mut(slot).map(|conn| (conn.seq, conn.timer.due));
+        let before = place(self);
+        self.advance(slot);
+        place(self) != before
     }
 
     fn prefetch(&mut self, slot: u32, conn: &mut Conn, part: Range<u64>) -> Step {
@@ -89,6 +110,7 @@ impl IoThread {
         if !state.warming {
             return Step::Close;
         }
+        state.timed = false;
         let patience = self.shared.config.write_timeout;
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
         Step::Park

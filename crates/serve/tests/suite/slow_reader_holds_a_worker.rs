@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_serve::{Bytes, Reply, Request};
 
@@ -85,6 +85,55 @@ fn client_that_never_reads_is_cut() {
     assert_eq!(server.stats().aborted, 1);
     assert!((client.rest().len() as u64) < LEN);
     let _ = client.socket.flush();
+}
+
+#[test]
+fn client_that_never_reads_is_not_paid_for_what_buffers_took() {
+    // The buffers of both sides take megabytes, which are 16 s and more at this rate.
+    let settings = builder().write_timeout(Duration::from_millis(100)).min_rate(256 << 10);
+    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
+    let begun = Instant::now();
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("cut", || server.stats().timed_out == 1);
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(5), "held for {:?}", begun.elapsed());
+}
+
+#[test]
+fn client_that_sends_but_never_reads_is_cut() {
+    let settings = builder().write_timeout(Duration::from_millis(200)).min_rate(1 << 30);
+    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("cut", || {
+        let _ = client.socket.write(b"x");
+        server.stats().timed_out == 1
+    });
+}
+
+#[test]
+fn slow_but_steady_reader_gets_on() {
+    // Reads at the least rate, and for ten times as long as nothing may be taken.
+    let rate = 1 << 20;
+    let settings = builder().write_timeout(Duration::from_millis(100)).min_rate(rate);
+    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let begun = Instant::now();
+    let mut got = 0;
+    while begun.elapsed() < Duration::from_millis(3500) {
+        let due = (begun.elapsed().as_millis() as u64 * rate / 1000).saturating_sub(got);
+        if due < 1024 {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        let mut piece = vec![0; due as usize];
+        client.socket.read_exact(&mut piece).expect("the reader was cut");
+        got += due;
+    }
+    assert_eq!(server.stats().timed_out, 0);
+    assert!(got + client.rest().len() as u64 > LEN);
 }
 
 #[test]
