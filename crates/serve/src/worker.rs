@@ -87,8 +87,10 @@ fn prepare(exchange: &Exchange, mut reply: Reply) -> io::Result<(Outgoing, Optio
     // No part of the body may begin or end beyond what can be counted.
     let end = offset.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
     let representation = Representation::new(&reply, len);
+    // Only targets that begin with a slash are looked up; another would take room for nothing.
     let hot = reply.hot
         && exchange.method == Method::GET
+        && exchange.target().starts_with('/')
         && len <= config.hot_entry_bytes as u64
         && representation.is_for_everyone();
     if let Some(file) = file.as_ref().filter(|_| hot) {

@@ -56,6 +56,8 @@ fn only_a_plain_200_to_get_is_kept() {
     client.ask("HEAD", "/head", "");
     client.ask("POST", "/post", "");
     client.ask("POST", "/post", "");
+    assert_eq!(client.get("http://x/absolute").status, 200);
+    assert_eq!(server.stats().hot_entries, 0, "kept what no request can hit");
     client.get("/post");
     assert_eq!(server.stats().hot_hits, 0);
     // What GET left behind answers GET alone.
