@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::Method;
 use mio::net::TcpStream;
 
 use super::wheel::Timer;
@@ -113,6 +114,15 @@ impl Conn {
     /// Tells whether closing the connection now would disturb nobody.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Head { scanned: 0 }) && self.unread.is_empty() && !self.readable
+    }
+
+    /// Tells whether the request under way is known to be a `HEAD`, whose answer has no body.
+    pub(crate) fn is_head(&self) -> bool {
+        match &self.state {
+            State::Body(receiving) => receiving.exchange.method == Method::HEAD,
+            State::Waiting(exchange) => exchange.method == Method::HEAD,
+            State::Head { .. } | State::Sending(_) | State::Linger => false,
+        }
     }
 }
 

@@ -20,10 +20,11 @@ const TOO_SLOW: Refusal = refuse(StatusCode::REQUEST_TIMEOUT, "request took too 
 
 impl IoThread {
     /// Answers with an error and closes: after bytes that we do not understand, nothing is safe.
-    pub(super) fn refuse(&mut self, conn: &mut Conn, refusal: Refusal) -> Step {
+    /// Until a whole head was accepted, the method is not known, and taken for one with a body.
+    pub(super) fn refuse(&mut self, conn: &mut Conn, refusal: Refusal, is_head: bool) -> Step {
         add(&self.counters().bad_requests, 1);
         conn.linger = true;
-        self.answer_canned(conn, refusal.status, refusal.reason, Persist::Close, false);
+        self.answer_canned(conn, refusal.status, refusal.reason, Persist::Close, is_head);
         Step::Next
     }
 
@@ -84,6 +85,7 @@ impl IoThread {
             return;
         }
         let Some(mut conn) = self.slots.take(slot) else { return };
+        let is_head = conn.is_head();
         let status = match &conn.state {
             State::Head { scanned: 0 } | State::Linger => None,
             State::Sending(_) => {
@@ -107,7 +109,7 @@ impl IoThread {
             conn.unread = Vec::new();
             let reason =
                 if status == TOO_SLOW.status { TOO_SLOW.reason } else { "answer took too long" };
-            self.answer_canned(&mut conn, status, reason, Persist::Close, false);
+            self.answer_canned(&mut conn, status, reason, Persist::Close, is_head);
         }
         self.slots.put(slot, conn);
         match status {

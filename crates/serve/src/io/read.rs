@@ -31,12 +31,12 @@ impl IoThread {
             match head::is_complete(window.bytes(), scanned as usize) {
                 Ok(true) => {}
                 Ok(false) => return self.partial_head(slot, conn, window),
-                Err(refusal) => return self.refuse(conn, refusal),
+                Err(refusal) => return self.refuse(conn, refusal, false),
             }
         }
         match self.judge(slot, conn, window.bytes()) {
             Judged::Partial => self.partial_head(slot, conn, window),
-            Judged::Refused(refusal) => self.refuse(conn, refusal),
+            Judged::Refused(refusal) => self.refuse(conn, refusal, false),
             Judged::Answered { len, close } => {
                 window.consume(len);
                 self.answered(slot, conn, window, close)
@@ -59,7 +59,7 @@ impl IoThread {
     fn partial_head(&mut self, slot: u32, conn: &mut Conn, window: &Window) -> Step {
         let have = window.bytes().len();
         if have >= self.shared.config.max_head_bytes {
-            return self.refuse(conn, HEAD_TOO_LONG);
+            return self.refuse(conn, HEAD_TOO_LONG, false);
         }
         if matches!(conn.state, State::Head { scanned: 0 }) {
             let patience = self.shared.config.header_timeout;
@@ -98,7 +98,9 @@ impl IoThread {
         }
         let reader = match BodyReader::new(framing, self.shared.config.max_body_bytes as u64) {
             Ok(reader) => reader,
-            Err(refusal) => return self.refuse(conn, refusal),
+            Err(refusal) => {
+                return self.refuse(conn, refusal, exchange.method == http::Method::HEAD);
+            }
         };
         if hurry {
             const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -116,7 +118,10 @@ impl IoThread {
         let State::Body(receiving) = &mut conn.state else { return Step::Close };
         match receiving.reader.feed(window.bytes()) {
             Ok(used) => window.consume(used),
-            Err(refusal) => return self.refuse(conn, refusal),
+            Err(refusal) => {
+                let is_head = conn.is_head();
+                return self.refuse(conn, refusal, is_head);
+            }
         }
         if receiving.reader.is_done() {
             let state = std::mem::replace(&mut conn.state, State::Linger);

@@ -86,3 +86,38 @@ fn idle_connections_make_room_and_busy_ones_do_not() {
         assert_eq!(client.answer().text(), "done");
     }
 }
+
+#[test]
+fn head_has_no_body_however_it_ends() {
+    let (gate, keeper) = Gate::new();
+    let short = Duration::from_millis(200);
+    let settings = builder().workers(1).handler_deadline(short).body_timeout(short);
+    let server = start_with(settings.min_rate(1 << 30), move |_: Request| {
+        gate.pass();
+        Reply::text("done")
+    });
+    let ask = |fields: &str| {
+        let mut client = Client::connect(server.local_addr());
+        client.send(format!("HEAD / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
+        client
+    };
+    let mut running = ask("");
+    keeper.wait();
+    let cases = [
+        (413, ask("Content-Length: 999999999\r\n")),
+        (400, {
+            let mut client = ask("Transfer-Encoding: chunked\r\n");
+            client.send("nonsense\r\n");
+            client
+        }),
+        (408, ask("Content-Length: 10\r\n")),
+        (503, ask("")),
+    ];
+    assert_eq!(running.head_answer().status, 504);
+    assert_eq!(running.rest(), b"");
+    for (status, mut client) in cases {
+        assert_eq!(client.head_answer().status, status);
+        assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{status}");
+    }
+    keeper.let_go();
+}
