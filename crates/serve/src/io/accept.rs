@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
 
 use super::conn::Conn;
 use super::{IoThread, LISTENER, Message};
@@ -13,14 +14,14 @@ use crate::stats::add;
 
 /// Connections accepted in a turn, so that those already here are not kept waiting.
 const ACCEPTS: usize = 64;
-/// How long to let the listener be when the system has no more descriptors.
+/// How long to let the listener be when the next attempt would fail as well.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Acceptor {
     listener: TcpListener,
     /// There may be connections to accept; the edge was seen.
     pending: bool,
-    /// No attempt before this: descriptors ran out.
+    /// No attempt before this: the last one failed for a reason that lasts.
     paused_until: Option<Instant>,
     /// Round robin over the I/O threads.
     next: usize,
@@ -79,18 +80,23 @@ impl IoThread {
                     acceptor.pending = false;
                     return;
                 }
-                // The client left before it was accepted.
-                Err(error) if is_transient(&error) => {}
-                Err(_) => {
-                    acceptor.paused_until = Some(now + PAUSE);
-                    return self.out_of_descriptors();
-                }
+                Err(error) => match failure_of(&error) {
+                    Failure::OfOne => {}
+                    Failure::OutOfRoom => {
+                        acceptor.paused_until = Some(now + PAUSE);
+                        return self.out_of_room();
+                    }
+                    Failure::Other => {
+                        acceptor.paused_until = Some(now + PAUSE);
+                        return;
+                    }
+                },
             }
         }
     }
 
     /// Out of descriptors or memory: give up idle connections, everywhere, and try again soon.
-    fn out_of_descriptors(&mut self) {
+    fn out_of_room(&mut self) {
         let made_room = self.shed();
         for (index, mailbox) in self.shared.mailboxes.iter().enumerate() {
             if index != self.index && !made_room {
@@ -144,11 +150,51 @@ fn refuse(mut socket: TcpStream) {
     );
 }
 
-fn is_transient(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::Interrupted
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
+/// What a failure to accept says.
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    /// This connection is lost: it was reset, or its network is down. The next may be fine.
+    OfOne,
+    /// Descriptors or memory ran out, for us or for the system.
+    OutOfRoom,
+    /// Nothing that giving up connections would mend; perhaps it passes.
+    Other,
+}
+
+/// Linux hands on errors of the network that were waiting on the new socket; see accept(2).
+fn failure_of(error: &io::Error) -> Failure {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Failure::OutOfRoom,
+        Some(
+            Errno::INTR
+            | Errno::CONNABORTED
+            | Errno::CONNRESET
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::TIMEDOUT,
+        ) => Failure::OfOne,
+        _ => Failure::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_want_of_room_costs_idle_connections() {
+        let failure = |errno: Errno| failure_of(&errno.into());
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(failure(errno), Failure::OutOfRoom, "{errno}");
+        }
+        let of_one = [Errno::PROTO, Errno::CONNABORTED, Errno::NETDOWN, Errno::HOSTUNREACH];
+        for errno in of_one {
+            assert_eq!(failure(errno), Failure::OfOne, "{errno}");
+        }
+        assert_eq!(failure(Errno::PERM), Failure::Other);
+    }
 }
