@@ -104,9 +104,12 @@ impl IoThread {
         };
         if hurry {
             const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-            // The socket is empty, so anything but the whole line means that it is broken.
-            if write(conn, CONTINUE, b"").ok() != Some(CONTINUE.len()) {
-                return Step::Close;
+            // A socket still full of earlier answers takes nothing: then the client goes without,
+            // and sends its body after a wait of its own (RFC 9110, 10.1.1). But half a line, which
+            // the next answer would follow, cannot be taken back.
+            match write(conn, CONTINUE, b"") {
+                Ok(sent) if sent == 0 || sent == CONTINUE.len() => {}
+                _ => return Step::Close,
             }
         }
         conn.state = State::Body(Box::new(Receiving { exchange, reader, started: self.now }));
