@@ -214,6 +214,9 @@ impl Running {
 
     fn wait(&mut self) {
         self.shared.alive.wait(Kind::Io, None);
+        // A connection handed to a thread that had ended would stay open as long as a meter or a
+        // stopper keeps what is shared: its client would wait for an answer.
+        self.shared.mailboxes.iter().for_each(|mailbox| mailbox.take(&mut Vec::new()));
         // All connections are closed: what is still queued is dropped as its client has gone.
         self.shared.queue.close();
         let patience = Duration::from_millis(200);
