@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) io: Vec<IoCounters>,
     /// Each written by its worker alone.
     pub(crate) workers: Vec<WorkerCounters>,
-    pub(crate) prefetch: mpsc::Sender<Prefetch>,
+    pub(crate) prefetch: mpsc::SyncSender<Prefetch>,
     /// Written by stoppers; see `stop`.
     pub(crate) phase: AtomicU8,
     /// Threads that have not ended; counted down by each as its last act.
@@ -87,7 +87,7 @@ impl Bound {
     pub fn start(self, handler: impl Handler) -> Result<Running, Error> {
         let failed = |error| Error::new("cannot start the server's threads", error);
         let Self { config, listener, addr, hot } = self;
-        let (prefetch, wanted) = mpsc::channel();
+        let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
         let mut polls = Vec::new();
         let mut mailboxes = Vec::new();
         for _ in 0..config.io_threads {

@@ -69,8 +69,9 @@ pub(crate) struct Sending {
     pub(crate) head_sent: usize,
     /// Bytes of the file up to here are in memory.
     pub(crate) warm_until: u64,
-    /// A prefetch thread is at it; nothing is sent until it says so.
-    pub(crate) warming: bool,
+    /// A prefetch thread is at it, and nothing is sent until it says so; it looks whether this is
+    /// still here before it begins.
+    pub(crate) warming: Option<Arc<()>>,
     /// The deadline of the connection is that of this delivery, not an earlier one.
     pub(crate) timed: bool,
 }
@@ -128,7 +129,7 @@ impl Conn {
 
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
-        Self { outgoing, head_sent: 0, warm_until: 0, warming: false, timed: false }
+        Self { outgoing, head_sent: 0, warm_until: 0, warming: None, timed: false }
     }
 }
 

@@ -265,7 +265,7 @@ impl IoThread {
         let Some(conn) = self.slots.get_mut(id.slot) else { return };
         match &mut conn.state {
             State::Sending(sending) if conn.seq == id.seq => {
-                sending.warming = false;
+                sending.warming = None;
                 sending.warm_until = until;
                 self.advance(id.slot);
             }

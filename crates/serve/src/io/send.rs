@@ -44,7 +44,7 @@ impl IoThread {
         let mut taken = false;
         loop {
             let State::Sending(state) = &mut conn.state else { return Step::Close };
-            if state.warming {
+            if state.warming.is_some() {
                 return Step::Park;
             }
             if state.is_done() {
@@ -105,11 +105,14 @@ impl IoThread {
         let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
         let State::Sending(state) = &mut conn.state else { return Step::Close };
         let OutBody::File { file, .. } = &state.outgoing.body else { return Step::Close };
-        let wanted = Prefetch { id, file: Arc::clone(file), part };
-        state.warming = self.shared.prefetch.send(wanted).is_ok();
-        if !state.warming {
+        let waiting = Arc::new(());
+        let file = Arc::clone(file);
+        let wanted = Prefetch { id, file, part, waiting: Arc::downgrade(&waiting) };
+        // Full: the disks are behind by more than anybody's patience.
+        if self.shared.prefetch.try_send(wanted).is_err() {
             return Step::Close;
         }
+        state.warming = Some(waiting);
         state.timed = false;
         let patience = self.shared.config.write_timeout;
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
