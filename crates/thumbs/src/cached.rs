@@ -120,7 +120,7 @@ impl ThumbCache {
     /// were. What somebody else is making just now is left to them.
     ///
     /// # Errors
-    /// As [`make`](Self::make); thumbnails that were there before are none the worse.
+    /// As [`make`](Self::make), when one or more could not be made; the others are there.
     ///
     /// # Panics
     /// When an edge is 0.
@@ -131,34 +131,42 @@ impl ThumbCache {
         source: &Source,
         edges_px: &[u32],
     ) -> Result<usize, Error> {
+        let mut refused = Ok(());
         let (mut leases, mut missing) = (Vec::new(), Vec::new());
-        for &edge_px in edges_px {
+        let mut largest_first = edges_px.to_vec();
+        largest_first.sort_unstable_by_key(|&edge_px| std::cmp::Reverse(edge_px));
+        for edge_px in largest_first {
             match self.begin(id, version, edge_px) {
                 Begin::Hit(_) | Begin::Busy(_) => {}
                 Begin::Make(lease) => {
                     leases.push(lease);
                     missing.push(edge_px);
                 }
-                Begin::Refused(refusal) => return Err(refusal.to_error().into()),
+                Begin::Refused(refusal) => refused = Err(refusal.to_error().into()),
             }
         }
-        if missing.is_empty() {
-            return Ok(0);
-        }
-        match self.thumbnailer.make_many(source, &missing) {
-            Ok(made) => {
-                for (lease, thumbnail) in leases.into_iter().zip(&made) {
-                    lease.publish(&thumbnail.jpeg);
+        while !missing.is_empty() {
+            match self.thumbnailer.make_many(source, &missing) {
+                Ok(made) => {
+                    for (lease, thumbnail) in leases.into_iter().zip(&made) {
+                        lease.publish(&thumbnail.jpeg);
+                    }
+                    return refused.map(|()| made.len());
                 }
-                Ok(made.len())
-            }
-            Err(error) => {
-                for lease in leases {
-                    give_up(lease, error.clone());
+                // Smaller ones may be decoded at a smaller scale, in less memory.
+                Err(error) if error.is_too_large() && missing.len() > 1 => {
+                    missing.remove(0);
+                    refused = Err(give_up(leases.remove(0), error));
                 }
-                Err(error)
+                Err(error) => {
+                    for lease in leases {
+                        give_up(lease, error.clone());
+                    }
+                    return Err(error);
+                }
             }
         }
+        refused.map(|()| 0)
     }
 
     fn key(&self, id: &[u8], version: &str, edge_px: u32) -> Key {

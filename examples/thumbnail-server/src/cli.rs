@@ -1,6 +1,5 @@
 //! What can be said on the command line, and what it means when it is not said.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -54,7 +53,7 @@ pub struct ServeArgs {
     pub places: Places,
     /// The address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    pub listen: String,
     /// Threads that run the blocking handlers [default: 2 a core, at least 4].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,

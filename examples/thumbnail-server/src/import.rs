@@ -5,6 +5,7 @@
 //! that the gallery can show its place and no request tries it again.
 
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
@@ -78,7 +79,7 @@ pub fn import(
     root: &Path,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary> {
-    let (candidates, skipped) = walk(root)?;
+    let Walk { candidates, skipped, unlisted } = walk(root)?;
     ensure!(
         !candidates.is_empty(),
         "there is no picture in {root:?} ({skipped} other files); pictures end in {}",
@@ -105,6 +106,8 @@ pub fn import(
     let found = read_headers(root, work, progress);
     summary.unreadable += found.iter().filter(|photo| photo.problem.is_some()).count();
     summary.problems = found.iter().filter_map(told).take(PROBLEMS_TOLD).collect();
+    // What lies in a folder that cannot be listed just now is not gone.
+    known.retain(|path, _| !unlisted.iter().any(|folder| path.starts_with(folder)));
     let gone: Vec<i64> = known.into_values().map(|old| old.id).collect();
     summary.removed = gone.len();
     if summary.is_change() {
@@ -120,8 +123,22 @@ fn told(photo: &Photo) -> Option<String> {
 /// Reads one picture's header anew: what the library should say of `path` now, or `None` when the
 /// file is gone.
 pub fn examine(root: &Path, path: &Path) -> Option<Photo> {
-    let meta = root.join(path).symlink_metadata().ok().filter(Metadata::is_file)?;
+    let meta = metadata(root, path).ok()?;
     Some(describe(root, &Candidate { path: path.to_owned(), stamp: stamp(&meta) }))
+}
+
+/// What the system says of a photograph's file.
+///
+/// # Errors
+/// `NotFound` when it is gone, is no file, or is reached by a link, which may lead out of the
+/// folder: a folder on the way may have become one since the import.
+pub fn metadata(root: &Path, path: &Path) -> io::Result<Metadata> {
+    let full = root.join(path);
+    let meta = full.symlink_metadata()?;
+    if !meta.is_file() || full.canonicalize()? != full {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(meta)
 }
 
 /// How a file looks from outside.
@@ -131,31 +148,46 @@ pub fn stamp(meta: &Metadata) -> Stamp {
     Stamp { size_bytes: meta.len(), mtime_ns }
 }
 
-/// Lists the files that may be pictures, by path below `root`, and counts the others. Links are
-/// not followed: they may lead out of the folder. Hidden files and folders are not looked at.
-fn walk(root: &Path) -> Result<(Vec<Candidate>, usize)> {
+/// What lies below a folder.
+#[derive(Default)]
+struct Walk {
+    /// Files that may be pictures.
+    candidates: Vec<Candidate>,
+    /// Other files, and folders that could not be listed.
+    skipped: usize,
+    /// Those folders.
+    unlisted: Vec<PathBuf>,
+}
+
+/// Lists the files that may be pictures, by path below `root`. Links are not followed: they may
+/// lead out of the folder. Hidden files and folders are not looked at.
+fn walk(root: &Path) -> Result<Walk> {
     std::fs::read_dir(root)
         .map_err(|e| anyhow::anyhow!("cannot list the photographs in {root:?}: {e}"))?;
-    let mut candidates = Vec::new();
-    let mut skipped = 0;
+    let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_owned();
+    let mut found = Walk::default();
     let entries = WalkDir::new(root).min_depth(1).into_iter();
     for entry in entries.filter_entry(|e| !e.file_name().as_encoded_bytes().starts_with(b".")) {
-        let Ok(entry) = entry else {
-            skipped += 1;
-            continue;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                found.skipped += 1;
+                found.unlisted.extend(error.path().map(below));
+                continue;
+            }
         };
         if entry.file_type().is_dir() {
             continue;
         }
-        let meta = entry.metadata().ok().filter(Metadata::is_file);
-        match (meta, entry.path().strip_prefix(root)) {
-            (Some(meta), Ok(path)) if has_picture_ending(path) => {
-                candidates.push(Candidate { path: path.to_owned(), stamp: stamp(&meta) });
+        match entry.metadata().ok().filter(Metadata::is_file) {
+            Some(meta) if has_picture_ending(entry.path()) => {
+                let path = below(entry.path());
+                found.candidates.push(Candidate { path, stamp: stamp(&meta) });
             }
-            _ => skipped += 1,
+            _ => found.skipped += 1,
         }
     }
-    Ok((candidates, skipped))
+    Ok(found)
 }
 
 fn has_picture_ending(path: &Path) -> bool {
@@ -203,6 +235,12 @@ fn describe(root: &Path, candidate: &Candidate) -> Photo {
     };
     match probe(&Source::path(root.join(&candidate.path))) {
         Ok(info) => fill(&mut photo, &info),
+        // It may be readable later, and visitors need not know where it lies.
+        Err(error) if error.is_io() || error.is_timeout() => {
+            eprintln!("thumbnail-server: {error}");
+            photo.stamp = Stamp::UNREAD;
+            photo.problem = Some("the file cannot be read just now".to_owned());
+        }
         Err(error) => photo.problem = Some(error.to_string()),
     }
     photo

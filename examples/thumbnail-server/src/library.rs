@@ -46,6 +46,12 @@ pub struct Stamp {
     pub mtime_ns: i64,
 }
 
+impl Stamp {
+    /// Of a file that could not be read just then: no file looks like this, so the next import,
+    /// and the next request, tries again.
+    pub const UNREAD: Self = Self { size_bytes: 0, mtime_ns: i64::MIN };
+}
+
 /// What the library remembers of a file, for comparing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {

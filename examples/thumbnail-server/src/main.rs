@@ -67,14 +67,14 @@ fn main() -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> Result<()> {
-    let folders = Folders::open(&args.places)?;
     let workers = args.workers.map_or_else(|| (2 * cores()).max(4), usize::from);
-    // Before the long work, so that a port in use is heard of at once.
+    // First, so that a port in use is heard of at once and nothing is begun in vain.
     let bound = Server::builder()
         .io_threads(usize::from(args.io_threads))
         .workers(workers)
         .hot_bytes(usize::try_from(args.hot_mb << 20)?)
-        .bind(args.listen)?;
+        .bind(args.listen.as_str())?;
+    let folders = Folders::open(&args.places)?;
     if folders.sample {
         draw_sample(&folders.photos)?;
     }

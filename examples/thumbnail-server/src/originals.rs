@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use http::header::{CONTENT_DISPOSITION, HeaderValue};
+use http::header::{CONTENT_DISPOSITION, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use larder_serve::Reply;
 
 use crate::app::App;
@@ -18,7 +18,11 @@ pub fn reply(app: &App, photo: &Photo) -> Reply {
     let file = match open(app, photo) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return replies::gone(),
-        Err(error) => return replies::unavailable(&error),
+        Err(error) => {
+            eprintln!("thumbnail-server: cannot open {:?}: {error}", app.path(photo));
+            let reason = "The file of this photograph cannot be read just now.";
+            return replies::come_again(reason);
+        }
     };
     let Ok(meta) = file.metadata() else { return replies::gone() };
     let stamp = import::stamp(&meta);
@@ -26,6 +30,7 @@ pub fn reply(app: &App, photo: &Photo) -> Reply {
         .content_type(media_type(photo))
         .etag(format!("\"{:x}-{:x}\"", stamp.mtime_ns, stamp.size_bytes))
         .cache_control("public, no-cache")
+        .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
         .header(CONTENT_DISPOSITION, disposition(photo));
     if let Ok(modified) = meta.modified() {
         reply = reply.last_modified(modified);
@@ -33,14 +38,10 @@ pub fn reply(app: &App, photo: &Photo) -> Reply {
     reply
 }
 
-/// Opens the file unless something that is no file took its place.
+/// Opens the file unless something else took its place: opening a pipe would wait for its writer.
 fn open(app: &App, photo: &Photo) -> io::Result<File> {
-    let path = app.path(photo);
-    // A link may lead out of the folder, and opening a pipe would wait for its writer.
-    if !path.symlink_metadata()?.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    File::open(path)
+    import::metadata(&app.photos_dir, &photo.path)?;
+    File::open(app.path(photo))
 }
 
 /// A file that is no picture is never shown by a browser, whatever it holds.

@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cli::Places;
 
 const MARKER: &str = "LARDER";
+/// Names the folder of photographs that the library is of.
+const OWNER: &str = "photos";
 const MARKER_TEXT: &str = "Made by thumbnail-server: the library of photographs and the \
                            thumbnails.\nEverything here can be made again; delete it freely \
                            while no server runs.\n";
@@ -44,6 +46,7 @@ impl Folders {
             None => base.join(default_name(&photos, sample)),
         };
         let data = claim(&data, &photos)?;
+        belongs_to(&data, &photos)?;
         Ok(Self { photos, data, sample })
     }
 
@@ -110,6 +113,25 @@ fn claim(data: &Path, photos: &Path) -> Result<PathBuf> {
     Ok(full)
 }
 
+/// A library is of one folder of photographs: with another one it would forget them all, and mix
+/// up pictures of one name, size and time.
+fn belongs_to(data: &Path, photos: &Path) -> Result<()> {
+    let file = data.join(OWNER);
+    match fs::read(&file) {
+        Ok(owner) if owner == photos.as_os_str().as_encoded_bytes() => Ok(()),
+        Ok(owner) => bail!(
+            "the data folder {data:?} belongs to the photographs in {:?}, not to {photos:?}; \
+             choose another with --data, or delete {file:?} if they have moved",
+            String::from_utf8_lossy(&owner)
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::write(&file, photos.as_os_str().as_encoded_bytes())
+                .with_context(|| format!("cannot write {file:?}"))
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {file:?}")),
+    }
+}
+
 /// Writes and removes a file: permissions, read-only mounts and a full disk all answer alike.
 fn probe_writable(dir: &Path) -> io::Result<()> {
     let probe = dir.join(format!(".probe-{}", std::process::id()));
@@ -158,6 +180,15 @@ mod tests {
         Folders::open(&places(photos.path(), &data)).unwrap();
         let again = Folders::open(&places(photos.path(), &data)).unwrap();
         assert!(again.data.join(MARKER).exists() && !again.sample);
+    }
+
+    #[test]
+    fn a_library_is_of_one_folder() {
+        let [photos, others, data] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        Folders::open(&places(photos.path(), data.path())).unwrap();
+        let error = Folders::open(&places(others.path(), data.path())).unwrap_err();
+        assert!(error.to_string().contains("belongs to"), "{error}");
+        Folders::open(&places(photos.path(), data.path())).unwrap();
     }
 
     #[test]

@@ -8,6 +8,9 @@ use larder_serve::Reply;
 
 use crate::pages;
 
+/// When to come again, in seconds.
+const SOON: HeaderValue = HeaderValue::from_static("2");
+
 /// A page that scripts and styles of others stay out of; asked for again each time.
 pub fn page(status: StatusCode, html: String) -> Reply {
     Reply::html(html)
@@ -29,19 +32,22 @@ pub fn gone() -> Reply {
 
 /// A picture in place of one that cannot be shown; the status says that it is not the real one.
 pub fn placeholder(status: StatusCode, reason: &str) -> Reply {
-    Reply::bytes("image/svg+xml", pages::placeholder_svg(reason))
+    let reply = Reply::bytes("image/svg+xml", pages::placeholder_svg(reason))
         .with_status(status)
         .cache_control("no-store")
         .header(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"))
-        .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if status == StatusCode::SERVICE_UNAVAILABLE { reply.header(RETRY_AFTER, SOON) } else { reply }
 }
 
 /// 503: something that this answer needs is not to be had just now.
 pub fn unavailable(error: &dyn Display) -> Reply {
     eprintln!("thumbnail-server: {error:#}");
-    page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        pages::error(StatusCode::SERVICE_UNAVAILABLE, "Busy just now; try again in a moment."),
-    )
-    .header(RETRY_AFTER, HeaderValue::from_static("2"))
+    come_again("Busy just now; try again in a moment.")
+}
+
+/// 503 with a word for the visitor.
+pub fn come_again(reason: &str) -> Reply {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    page(status, pages::error(status, reason)).header(RETRY_AFTER, SOON)
 }

@@ -19,12 +19,14 @@ use larder_thumbs::Source;
 
 use crate::app::App;
 use crate::import;
-use crate::library::Photo;
+use crate::library::{Photo, Stamp};
 use crate::replies::{gone, placeholder, unavailable};
 
 /// Longest edges that are served, in pixels; any other is a 404, so that nobody can fill the disk
 /// with variants.
 pub const SIZES: [u32; 4] = [160, 320, 640, 1280];
+
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// The bytes behind a URL that names the right version never change.
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -85,7 +87,9 @@ fn answer(app: &App, photo: &Photo, wish: Wish<'_>, is_fresh: bool) -> Reply {
     let may_use = || is_fresh || is_current(app, photo);
     if let Some(problem) = &photo.problem {
         if may_use() {
-            return placeholder(StatusCode::UNPROCESSABLE_ENTITY, problem);
+            let may_pass = photo.stamp == Stamp::UNREAD;
+            let status = if may_pass { UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY };
+            return placeholder(status, problem);
         }
     } else {
         match app.thumbs.begin(key_source(photo), &photo.version, wish.size) {
@@ -108,8 +112,8 @@ fn answer(app: &App, photo: &Photo, wish: Wish<'_>, is_fresh: bool) -> Reply {
 
 /// Whether the file still is as the library says.
 fn is_current(app: &App, photo: &Photo) -> bool {
-    let meta = app.path(photo).symlink_metadata();
-    meta.is_ok_and(|meta| meta.is_file() && import::stamp(&meta) == photo.stamp)
+    import::metadata(&app.photos_dir, &photo.path)
+        .is_ok_and(|meta| import::stamp(&meta) == photo.stamp)
 }
 
 fn make(app: &App, photo: &Photo, size: u32, lease: Lease, asked: Asked) -> Reply {
@@ -148,9 +152,12 @@ fn delivered(entry: &Entry, asked: Asked) -> Reply {
 
 /// A placeholder whose status says whose fault it was.
 fn failed(error: &larder_thumbs::Error) -> Reply {
-    let reason = error.to_string();
-    if error.is_timeout() || error.is_changed() || error.is_io() {
-        return placeholder(StatusCode::SERVICE_UNAVAILABLE, &reason);
+    if error.is_io() {
+        // Visitors need not know where the file lies.
+        eprintln!("thumbnail-server: {error}");
+        return placeholder(UNAVAILABLE, "the file cannot be read just now");
     }
-    placeholder(StatusCode::UNPROCESSABLE_ENTITY, &reason)
+    let may_pass = error.is_timeout() || error.is_changed();
+    let status = if may_pass { UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY };
+    placeholder(status, &error.to_string())
 }

@@ -51,8 +51,23 @@ pub fn run(args: &WarmArgs) -> Result<()> {
         ids.len(),
         ids.len() as f64 / seconds.max(1e-9),
     );
+    tell_what_was_not_kept(&app);
     ensure!(failed < ids.len(), "none of the {failed} pictures could be made into thumbnails");
     Ok(())
+}
+
+/// A full disk and a cache that is too small fail no picture, but undo the warming.
+fn tell_what_was_not_kept(app: &App) {
+    let stats = app.thumbs.files().stats();
+    if let Some(fault) = stats.last_fault {
+        eprintln!("thumbnail-server: not everything was kept, {} faults: {fault}", stats.faults);
+    }
+    if stats.evicted > 0 {
+        eprintln!(
+            "thumbnail-server: {} thumbnails had to go again: --cache-mb is too small",
+            stats.evicted
+        );
+    }
 }
 
 fn warm_all(app: &App, ids: &[i64], sizes: &[u32], threads: usize) -> Tally {

@@ -101,6 +101,22 @@ fn a_repaired_picture_stays_refused() {
     assert_eq!(server.get(&url).status, 200, "the file is whole now");
 }
 
+/// A folder that became a link since the import may lead anywhere.
+#[test]
+fn a_link_leads_out_of_the_folder() {
+    let (photos, data, outside) = (some_photos(), tempfile::tempdir().unwrap(), some_photos());
+    let inner = photos.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    fs::rename(photos.path().join("picture-0.jpg"), inner.join("picture-0.jpg")).unwrap();
+    let server = Server::start(photos.path(), data.path());
+    let id = id_of(&server, "picture-0").unwrap();
+    fs::rename(&inner, data.path().join("away")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &inner).unwrap();
+    for path in [format!("/original/{id}"), format!("/thumb/320/{id}.jpg")] {
+        assert_eq!(server.get(&path).status, 404, "{path}");
+    }
+}
+
 #[test]
 fn an_empty_folder_forgets_nothing() {
     let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());

@@ -14,12 +14,12 @@ pub(crate) const BUFFER_BYTES: usize = 32 << 10;
 const SMALL_CHANGE: u64 = 1 << 20;
 
 /// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a
-/// canvas or a strip (which may be the whole picture) of their own beside the result; PNG and BMP
-/// only rows, but the resizer takes a plane beside the result later.
+/// canvas or strips (which may be the whole picture) of their own beside the result, and more while
+/// they convert; PNG and BMP only rows, but the resizer takes a plane beside the result later.
 pub(crate) fn needed_bytes(format: Format, total_bytes: u64) -> u64 {
     let beside = match format {
         Format::Png | Format::Bmp => total_bytes.div_ceil(3),
-        _ => total_bytes,
+        _ => total_bytes.saturating_mul(2),
     };
     total_bytes.saturating_add(beside).saturating_add(SMALL_CHANGE)
 }
