@@ -1,6 +1,6 @@
 //! What every request shares: the library behind its memo, the thumbnails, the folders.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ const MEMO_WAIT: Duration = Duration::from_secs(5);
 
 /// The state behind every handler. Each field locks for itself, and none across a decode.
 pub struct App {
-    /// When this process began to serve.
+    /// When this process opened its folders.
     pub started: Instant,
     /// The folder of photographs; only read.
     pub photos_dir: PathBuf,
@@ -112,13 +112,20 @@ impl App {
     /// it. `None` when the file is gone; its row stays until the next import, since a file that
     /// cannot be seen may be on a disk that comes back.
     ///
+    /// Nothing is written, and nothing forgotten, when the library says the same already: a file
+    /// that still cannot be read must not cost everyone's replies at each request for it.
+    ///
     /// # Errors
     /// When the library cannot be written.
-    pub fn refresh(&self, id: i64, path: &Path) -> Result<Option<Arc<Photo>>> {
-        let Some(found) = import::examine(&self.photos_dir, path) else { return Ok(None) };
+    pub fn refresh(&self, old: &Photo) -> Result<Option<Arc<Photo>>> {
+        let Some(found) = import::examine(&self.photos_dir, &old.path) else { return Ok(None) };
+        let found = Photo { id: old.id, ..found };
+        if found == *old {
+            return Ok(Some(Arc::new(found)));
+        }
         self.library.apply(&[found], &[])?;
         self.forget();
-        self.photo(id)
+        self.photo(old.id)
     }
 
     /// Makes every answer stale that was computed from the library before now, rows and replies.

@@ -1,14 +1,16 @@
 //! Brings the library up to what the folder holds: what has come, changed or gone.
 //!
 //! A file counts as changed when its size or time of change does; only such files are opened, and
-//! of them only the header is read. A picture that cannot be read is recorded with the reason, so
-//! that the gallery can show its place and no request tries it again.
+//! of them only the header is read. A picture that is broken is recorded with the reason, so that
+//! the gallery can show its place and no request tries it again; one whose file could not be read
+//! is tried again by the next import and by each request for it.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Result, ensure};
 use larder_thumbs::{Info, Source, probe};
@@ -87,14 +89,17 @@ pub fn import(
     );
     let mut known = library.known()?;
     let mut summary = Summary { pictures: candidates.len(), skipped, ..Summary::default() };
-    let mut work = Vec::new();
+    let (mut work, mut unread) = (Vec::new(), HashSet::new());
     for candidate in candidates {
         match known.remove(&candidate.path) {
             Some(old) if old.stamp == candidate.stamp => {
                 summary.unreadable += usize::from(old.is_unreadable);
             }
-            Some(_) => {
+            Some(old) => {
                 summary.changed += 1;
+                if old.stamp == Stamp::UNREAD {
+                    unread.insert(candidate.path.clone());
+                }
                 work.push(candidate);
             }
             None => {
@@ -103,9 +108,13 @@ pub fn import(
             }
         }
     }
-    let found = read_headers(root, work, progress);
+    let mut found = read_headers(root, work, progress);
     summary.unreadable += found.iter().filter(|photo| photo.problem.is_some()).count();
     summary.problems = found.iter().filter_map(told).take(PROBLEMS_TOLD).collect();
+    // What could not be read before and still cannot is no change.
+    let tried = found.len();
+    found.retain(|photo| photo.stamp != Stamp::UNREAD || !unread.contains(&photo.path));
+    summary.changed -= tried - found.len();
     // What lies in a folder that cannot be listed just now is not gone.
     known.retain(|path, _| !unlisted.iter().any(|folder| path.starts_with(folder)));
     let gone: Vec<i64> = known.into_values().map(|old| old.id).collect();
@@ -143,8 +152,8 @@ pub fn metadata(root: &Path, path: &Path) -> io::Result<Metadata> {
 
 /// How a file looks from outside.
 pub fn stamp(meta: &Metadata) -> Stamp {
-    let mtime = meta.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let mtime_ns = mtime.and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
+    // Files may be dated before 1970, and scanned photographs often are.
+    let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
     Stamp { size_bytes: meta.len(), mtime_ns }
 }
 

@@ -103,7 +103,7 @@ fn answer(app: &App, photo: &Photo, wish: Wish<'_>, is_fresh: bool) -> Reply {
             Begin::Make(lease) => drop(lease),
         }
     }
-    match app.refresh(photo.id, &photo.path) {
+    match app.refresh(photo) {
         Ok(Some(now)) => answer(app, &now, wish, true),
         Ok(None) => gone(),
         Err(error) => unavailable(&error),

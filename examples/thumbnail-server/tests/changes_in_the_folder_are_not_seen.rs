@@ -117,6 +117,33 @@ fn a_link_leads_out_of_the_folder() {
     }
 }
 
+/// Scanned photographs are often dated when they were taken.
+#[test]
+fn a_change_before_1970_is_overlooked() {
+    let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());
+    let date = |years: u64| {
+        let before = Duration::from_secs(years * 31_557_600);
+        let at = std::time::UNIX_EPOCH - before;
+        let file = fs::File::options().write(true).open(photos.path().join("picture-0.jpg"));
+        file.unwrap().set_modified(at).unwrap();
+    };
+    date(15);
+    let server = Server::start(photos.path(), data.path());
+    let id = id_of(&server, "picture-0").unwrap();
+    let version = |server: &Server| {
+        let page = server.get(&format!("/photo/{id}"));
+        let url = page.text().split("/thumb/").nth(1).expect("the page shows a thumbnail");
+        url.split("?v=").nth(1).expect("of a version")[..10].to_owned()
+    };
+    let before = version(&server);
+    for _ in 0..8 {
+        assert_eq!(server.get(&format!("/original/{id}")).status, 200);
+    }
+    drop(server);
+    date(14);
+    assert_ne!(version(&Server::start(photos.path(), data.path())), before);
+}
+
 #[test]
 fn an_empty_folder_forgets_nothing() {
     let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());
