@@ -15,7 +15,8 @@ pub struct Builder<K, V> {
     pub(crate) ttl: Option<Duration>,
     pub(crate) patience: Duration,
     pub(crate) clock: Box<dyn Clock>,
-    tables: Vec<Version>,
+    tables: Option<Tables>,
+    versions: Vec<Version>,
     makes: PhantomData<fn() -> Memo<K, V>>,
 }
 
@@ -27,7 +28,8 @@ impl<K, V> Builder<K, V> {
             ttl: None,
             patience: PATIENCE,
             clock: Box::new(system()),
-            tables: Vec::new(),
+            tables: None,
+            versions: Vec::new(),
             makes: PhantomData,
         }
     }
@@ -58,13 +60,19 @@ impl<K, V> Builder<K, V> {
     /// Makes every entry depend on these tables: a bump of one of them makes all stale.
     ///
     /// Default: none. Each hit reads the version of each table, so name a handful at most.
+    ///
+    /// # Panics
+    ///
+    /// When the tables are not of the set that an earlier call named.
     #[must_use]
-    pub fn depends_on<T: Into<String>>(
+    pub fn depends_on<T: AsRef<str>>(
         mut self,
         tables: &Tables,
         names: impl IntoIterator<Item = T>,
     ) -> Self {
-        self.tables.extend(names.into_iter().map(|name| tables.version(name.into())));
+        let set = self.tables.get_or_insert_with(|| tables.clone());
+        assert!(set.is(tables), "a memo depends on tables of one set");
+        self.versions.extend(names.into_iter().map(|name| tables.version(name.as_ref())));
         self
     }
 
@@ -82,7 +90,7 @@ impl<K, V> Builder<K, V> {
     where
         K: Hash + Eq,
     {
-        let epochs = Epochs::new(std::mem::take(&mut self.tables));
+        let epochs = Epochs::new(self.tables.take(), std::mem::take(&mut self.versions));
         Memo::from_builder(self, epochs)
     }
 }

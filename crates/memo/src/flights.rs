@@ -5,8 +5,8 @@
 //! | attached | on the list | waits for it | is stored, then given to the waiters |
 //! | detached | taken off the list before it landed | leads a flight of its own | is given to those who waited already, not stored |
 //!
-//! A flight is detached by an invalidation of its key, or by a newcomer that finds it begun under
-//! an older stamp. So whoever asks after an invalidation never meets a load from before it.
+//! A flight is detached by an invalidation of its key, or by a newcomer that finds its stamp
+//! stale. So whoever asks after an invalidation never meets a load from before it.
 //!
 //! The leader stores the value and takes the flight off the list in one critical section of
 //! `list`; a newcomer looks for the value again in its own. It therefore finds the value, or the
@@ -17,13 +17,11 @@
 use crate::error::Error;
 use crate::flight::{Flight, Waited};
 use crate::sync::{Mutex, const_unless_loom, lock};
+use crate::tables::Stamp;
 use std::borrow::Borrow;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The versions under which a load began: equal stamps mean that nothing was invalidated between.
-pub(crate) type Stamp = u64;
 
 /// The attached flights. As many as there are loads at this moment, so a list serves: its
 /// length is bounded by the threads of the process, not by its keys.
@@ -35,6 +33,7 @@ pub(crate) struct Flights<K, T> {
 struct Attached<K, T> {
     hash: u64,
     key: K,
+    /// When the load began.
     stamp: Stamp,
     flight: Arc<Flight<T>>,
 }
@@ -67,13 +66,15 @@ impl<K, T> Flights<K, T> {
 
     /// Waits until the caller's turn is clear, for at most `patience`.
     ///
-    /// `look` returns the value, or the present stamp if there is none. It runs under the lock.
+    /// `look` returns the value, or the present stamp if there is none; `is_fresh` tells whether
+    /// a flight of that stamp may be joined. Both run under the lock.
     pub(crate) fn turn<Q, R>(
         &self,
         hash: u64,
         key: &Q,
         patience: Duration,
         look: impl Fn() -> Result<R, Stamp>,
+        is_fresh: impl Fn(Stamp) -> bool,
     ) -> Turn<'_, K, T, R>
     where
         K: Borrow<Q>,
@@ -82,7 +83,7 @@ impl<K, T> Flights<K, T> {
     {
         let mut deadline = None;
         loop {
-            let flight = match self.board(hash, key, &look) {
+            let flight = match self.board(hash, key, &look, &is_fresh) {
                 Boarding::Known(value) => return Turn::Known(value),
                 Boarding::Lead(lead) => return Turn::Lead(lead),
                 Boarding::Recursion => return Turn::Refused(Error::recursion(key)),
@@ -103,6 +104,7 @@ impl<K, T> Flights<K, T> {
         hash: u64,
         key: &Q,
         look: impl Fn() -> Result<R, Stamp>,
+        is_fresh: impl Fn(Stamp) -> bool,
     ) -> Boarding<'_, K, T, R>
     where
         K: Borrow<Q>,
@@ -115,7 +117,7 @@ impl<K, T> Flights<K, T> {
         };
         if let Some(at) = position(&list, hash, key) {
             let found = &list[at];
-            if found.stamp == stamp {
+            if is_fresh(found.stamp) {
                 return match found.flight.is_led_by_caller() {
                     true => Boarding::Recursion,
                     false => Boarding::Wait(found.flight.clone()),

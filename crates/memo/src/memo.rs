@@ -17,19 +17,19 @@
 //! *By key.* Storing and invalidating meet in the flights lock of the key. An invalidation takes
 //! the flight off the list, so its leader no longer stores, and newcomers lead anew.
 //!
-//! *All at once.* An entry carries the stamp read before its load began; a hit compares it with
-//! the present one, read after the entry. A load from before the bump may be stored but is never
-//! served. Newcomers compare the stamp of a flight in the same way before they join it.
+//! *All at once.* An entry carries the stamp noted before its load began; a hit compares it with
+//! the versions of its tables, read after the entry. A load from before the bump may be stored but
+//! is never served. Newcomers compare the stamp of a flight in the same way before they join it.
 
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::error::{Error, LoadError};
-use crate::flights::{Flights, Lead, Stamp, Turn};
+use crate::flights::{Flights, Lead, Turn};
 use crate::hash::Seeded;
 use crate::policy::{Entries, Policy, Record, Worth};
 use crate::shelf::{Entry, Expiry, Shelf};
 use crate::sync::{Apart, AtomicU32, Mutex, Ordering, lock};
-use crate::tables::Epochs;
+use crate::tables::{Epochs, Stamp};
 use std::borrow::Borrow;
 use std::fmt::{self, Debug};
 use std::hash::{BuildHasher, Hash};
@@ -154,11 +154,10 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         self.epochs.advance();
     }
 
-    /// Tells whether an entry may be served. The entry was read before this reads the stamp:
-    /// see `Epochs::stamp`.
+    /// Tells whether an entry may be served.
     #[inline]
     fn is_fresh(&self, entry: &Entry<V>) -> bool {
-        entry.stamp == self.epochs.stamp() && !entry.expires.is_past(|| self.clock.now())
+        self.epochs.is_fresh(entry.stamp) && !entry.expires.is_past(|| self.clock.now())
     }
 
     /// When an entry expires whose load begins now.
@@ -234,7 +233,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     /// Stores a value, in place of the one that is there and of any load in progress.
     pub fn insert(&self, key: K, value: V) {
         let hash = Seeded::new().hash_one(&key);
-        let entry = self.entry(value, self.epochs.stamp(), self.expiry());
+        let entry = self.entry(value, self.epochs.begin(), self.expiry());
         let record = Record { key: key.clone(), hash, serial: entry.serial };
         self.flights(hash).detach(hash, &record.key, || self.shelf.put(key, entry));
         self.admit(record);
@@ -282,8 +281,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        let look = || self.get(key).ok_or_else(|| self.epochs.stamp());
-        match self.flights(hash).turn(hash, key, self.patience, look) {
+        let look = || self.get(key).ok_or_else(|| self.epochs.begin());
+        let is_fresh = |stamp| self.epochs.is_fresh(stamp);
+        match self.flights(hash).turn(hash, key, self.patience, look, is_fresh) {
             Turn::Known(value) | Turn::Landed(value) => Ok(Ok(value)),
             Turn::Lead(lead) => Ok(Err((lead, self.expiry()))),
             Turn::Refused(error) => Err(error),

@@ -3,9 +3,9 @@
 //! papaya holds them in the product. It cannot run under loom, so the models put a locked map in
 //! its place; everything around it, the protocol that they check, is the code that ships.
 
-use crate::flights::Stamp;
 use crate::hash::Seeded;
 use crate::sync::{AtomicU8, Ordering};
+use crate::tables::Stamp;
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const MOST_CREDIT: u8 = 3;
 /// but the serial.
 pub(crate) struct Entry<V> {
     pub(crate) value: V,
-    /// The stamp under which its load began.
+    /// When its load began.
     pub(crate) stamp: Stamp,
     /// Until when it is served.
     pub(crate) expires: Expiry,

@@ -221,7 +221,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     {
         // Nothing is ever invalidated, so every load begins under the same stamp.
         let look = || self.find(hash, key).ok_or(0);
-        match self.flights.0.turn(hash, key, self.patience, look) {
+        match self.flights.0.turn(hash, key, self.patience, look, |_| true) {
             Turn::Known(value) => Ok(Ok(value)),
             Turn::Landed(()) => Ok(Ok(look().expect("what has landed is in the table"))),
             Turn::Lead(lead) => Ok(Err(lead)),

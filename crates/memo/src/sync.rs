@@ -58,4 +58,5 @@ pub(crate) fn wait<'a, T>(
 /// A value on cache lines of its own, away from what readers of its neighbours read. Two lines,
 /// for the prefetcher that fetches them in pairs.
 #[repr(align(128))]
+#[derive(Default)]
 pub(crate) struct Apart<T>(pub(crate) T);
