@@ -1,11 +1,24 @@
 //! What does a hit cost, alone and beside another thread?
 //!
-//! Every system holds the same keys (`u64`) and values (`Arc<str>`) and answers the same trace,
-//! Zipf(0.9) over all keys; each look-up reads the length of the string. All have the same hasher,
-//! foldhash, seeded. Each system is used in its quickest way that a request handler could use:
-//! larder-static, larder-memo, papaya and dashmap lend the value (papaya and larder-memo pin a
-//! guard for each look-up); moka and quick_cache can only clone it. Bounded ones have room for all
-//! keys, so none evicts. `hashmap` is hashbrown without any synchronisation: the floor.
+//! Every system holds the same keys (`u64`) and values (`Arc<str>`) and answers the same traces,
+//! Zipf(0.9) over all keys; each look-up reads the length of the string. The threads share their
+//! taste, as those of a server do: what is popular with one is popular with the other. Rows are
+//! inserted in the order in which the traces first ask for them, as a memo fills in life, so the
+//! popular ones lie together wherever a system keeps that order.
+//!
+//! Each system is used in the quickest way that a request handler could use:
+//!
+//! | system | a hit | hasher |
+//! |---|---|---|
+//! | `larder-static`, `elsa` | lends for as long as the map lives | foldhash; elsa admits SipHash only |
+//! | `larder-memo`, `papaya`, `scc`, `arc-swap-hashmap` | lends under a guard of this look-up | foldhash |
+//! | `dashmap` | lends under the read lock of a shard | foldhash |
+//! | `moka`, `quick_cache` | can only clone: a shared count, up and down | foldhash |
+//! | `hashmap` | lends; no synchronisation, nobody may write: the floor | foldhash |
+//!
+//! foldhash is the fast one, with random seeds, everywhere. scc is its `HashIndex`, made for
+//! reading. moka and quick_cache have room for twice the keys, since parts of theirs can be full
+//! while others are not; larder-memo is bounded to just the keys. None evicts.
 //!
 //! Ids are `memo_hit/<system>/<keys>x<threads>`; the time is that of one look-up of one thread
 //! while all threads look up.
@@ -61,45 +74,67 @@ fn together(traces: &[Vec<u32>], count: u64, lookup: Lookup<'_>) -> Duration {
     lookup(alone, count)
 }
 
-fn rows(keys: u32) -> impl Iterator<Item = (u64, Arc<str>)> {
-    (0..u64::from(keys)).map(|key| (key, format!("photos/{key:08}.jpg").into()))
+/// What is asked for, and what all systems hold.
+struct Load {
+    keys: u32,
+    /// One for each thread.
+    traces: Vec<Vec<u32>>,
+    /// Every key, in the order of the first request.
+    order: Vec<u32>,
 }
 
-fn measure(c: &mut Criterion, system: &str, keys: u32, threads: &[usize], lookup: Lookup<'_>) {
-    let mut group = c.benchmark_group("memo_hit");
-    for &threads in threads {
-        let trace = |thread| zipf::trace(keys, 0.9, TRACE, 7 + thread as u64);
-        let traces: Vec<_> = (0..threads).map(trace).collect();
-        let id = BenchmarkId::new(system, format!("{keys}x{threads}"));
-        group.bench_function(id, |b| b.iter_custom(|count| together(&traces, count, lookup)));
+impl Load {
+    fn new(keys: u32) -> Self {
+        let popularity = zipf::Popularity::new(keys, 0.9, 7);
+        let most = THREADS.iter().max().copied().unwrap_or(1);
+        let traces: Vec<_> =
+            (0..most).map(|thread| popularity.draw(TRACE, 8 + thread as u64)).collect();
+        let asked = (0..TRACE).flat_map(|at| traces.iter().map(move |trace| trace[at]));
+        let mut seen = vec![false; keys as usize];
+        let first = |key: &u32| !std::mem::replace(&mut seen[*key as usize], true);
+        let order = asked.chain(0..keys).filter(first).collect();
+        Load { keys, traces, order }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (u64, Arc<str>)> {
+        self.order.iter().map(|key| (u64::from(*key), format!("photos/{key:08}.jpg").into()))
+    }
+
+    fn measure(&self, c: &mut Criterion, system: &str, lookup: Lookup<'_>) {
+        let mut group = c.benchmark_group("memo_hit");
+        for threads in THREADS {
+            let traces = &self.traces[..threads];
+            let id = BenchmarkId::new(system, format!("{}x{threads}", self.keys));
+            group.bench_function(id, |b| b.iter_custom(|count| together(traces, count, lookup)));
+        }
     }
 }
 
-fn larder(c: &mut Criterion, keys: u32) {
+fn larder(c: &mut Criterion, load: &Load) {
     let memo = larder_memo::StaticMemo::<u64, Arc<str>>::new();
-    memo.preload(rows(keys));
-    measure(c, "larder-static", keys, &THREADS, &|trace, count| {
+    memo.preload(load.rows());
+    load.measure(c, "larder-static", &|trace, count| {
         timed(trace, count, |key| memo.get(&key).map_or(0, |value| value.len()))
     });
 
-    let memo = larder_memo::Memo::<u64, Arc<str>>::builder(keys as usize).build();
-    rows(keys).for_each(|(key, value)| memo.insert(key, value));
-    measure(c, "larder-memo", keys, &THREADS, &|trace, count| {
+    let memo = larder_memo::Memo::<u64, Arc<str>>::builder(load.keys as usize).build();
+    load.rows().for_each(|(key, value)| memo.insert(key, value));
+    load.measure(c, "larder-memo", &|trace, count| {
         timed(trace, count, |key| memo.read(&key, |value| value.len()).unwrap_or(0))
     });
 }
 
-fn caches(c: &mut Criterion, keys: u32) {
+fn caches(c: &mut Criterion, load: &Load) {
     let cache = moka::sync::Cache::builder()
-        .max_capacity(u64::from(keys) * 2)
+        .max_capacity(u64::from(load.keys) * 2)
         .build_with_hasher(RandomState::default());
-    rows(keys).for_each(|(key, value)| cache.insert(key, value));
+    load.rows().for_each(|(key, value)| cache.insert(key, value));
     cache.run_pending_tasks();
-    measure(c, "moka", keys, &THREADS, &|trace, count| {
+    load.measure(c, "moka", &|trace, count| {
         timed(trace, count, |key| cache.get(&key).map_or(0, |value: Arc<str>| value.len()))
     });
 
-    let room = keys as usize * 2;
+    let room = load.keys as usize * 2;
     let cache = quick_cache::sync::Cache::with(
         room,
         room as u64,
@@ -107,40 +142,66 @@ fn caches(c: &mut Criterion, keys: u32) {
         RandomState::default(),
         quick_cache::sync::DefaultLifecycle::default(),
     );
-    rows(keys).for_each(|(key, value)| cache.insert(key, value));
-    measure(c, "quick_cache", keys, &THREADS, &|trace, count| {
+    load.rows().for_each(|(key, value)| cache.insert(key, value));
+    load.measure(c, "quick_cache", &|trace, count| {
         timed(trace, count, |key| cache.get(&key).map_or(0, |value: Arc<str>| value.len()))
     });
 }
 
-fn maps(c: &mut Criterion, keys: u32) {
+fn maps(c: &mut Criterion, load: &Load) {
     let map = papaya::HashMap::with_hasher(RandomState::default());
-    rows(keys).for_each(|(key, value)| {
+    load.rows().for_each(|(key, value)| {
         map.pin().insert(key, value);
     });
-    measure(c, "papaya", keys, &THREADS, &|trace, count| {
+    load.measure(c, "papaya", &|trace, count| {
         timed(trace, count, |key| map.pin().get(&key).map_or(0, |value: &Arc<str>| value.len()))
     });
 
     let map = dashmap::DashMap::with_hasher(RandomState::default());
-    rows(keys).for_each(|(key, value)| {
+    load.rows().for_each(|(key, value)| {
         map.insert(key, value);
     });
-    measure(c, "dashmap", keys, &THREADS, &|trace, count| {
+    load.measure(c, "dashmap", &|trace, count| {
         timed(trace, count, |key| map.get(&key).map_or(0, |value| value.value().len()))
     });
 
-    let map: hashbrown::HashMap<u64, Arc<str>, RandomState> = rows(keys).collect();
-    measure(c, "hashmap", keys, &THREADS[..1], &|trace, count| {
+    let map: hashbrown::HashMap<u64, Arc<str>, RandomState> = load.rows().collect();
+    load.measure(c, "hashmap", &|trace, count| {
         timed(trace, count, |key| map.get(&key).map_or(0, |value| value.len()))
+    });
+}
+
+fn read_mostly_maps(c: &mut Criterion, load: &Load) {
+    let map = scc::HashIndex::with_hasher(RandomState::default());
+    load.rows().for_each(|(key, value)| drop(map.insert_sync(key, value)));
+    load.measure(c, "scc", &|trace, count| {
+        timed(trace, count, |key| {
+            map.peek_with(&key, |_, value: &Arc<str>| value.len()).unwrap_or(0)
+        })
+    });
+
+    let map: hashbrown::HashMap<u64, Arc<str>, RandomState> = load.rows().collect();
+    let map = arc_swap::ArcSwap::from_pointee(map);
+    load.measure(c, "arc-swap-hashmap", &|trace, count| {
+        timed(trace, count, |key| map.load().get(&key).map_or(0, |value| value.len()))
+    });
+
+    let map = elsa::sync::FrozenMap::<u64, Arc<str>>::new();
+    load.rows().for_each(|(key, value)| {
+        map.insert(key, value);
+    });
+    load.measure(c, "elsa", &|trace, count| {
+        timed(trace, count, |key| map.get(&key).map_or(0, str::len))
     });
 }
 
 fn memo_hit(c: &mut Criterion) {
     for keys in KEYS {
-        larder(c, keys);
-        caches(c, keys);
-        maps(c, keys);
+        let load = &Load::new(keys);
+        larder(c, load);
+        caches(c, load);
+        maps(c, load);
+        read_mostly_maps(c, load);
     }
 }
 

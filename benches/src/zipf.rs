@@ -24,24 +24,40 @@ impl Random {
     }
 }
 
-/// Draws `length` keys of `0..keys`; the one of popularity rank r comes up in proportion to
-/// `1 / r^exponent`. Ranks are shuffled over the keys, so popular ones are not neighbours.
-pub fn trace(keys: u32, exponent: f64, length: usize, seed: u64) -> Vec<u32> {
-    let mut random = Random::new(seed);
-    let mut by_rank: Vec<u32> = (0..keys).collect();
-    for at in (1..by_rank.len()).rev() {
-        by_rank.swap(at, (random.bits() % (at as u64 + 1)) as usize);
-    }
-    let mut total = 0.0;
-    let cumulated: Vec<f64> = (1..=keys)
-        .map(|rank| {
+/// How often each of `0..keys` is asked for.
+pub struct Popularity {
+    /// Most popular first. Shuffled, so popular keys are not neighbours.
+    by_rank: Vec<u32>,
+    /// The summed weights up to each rank.
+    cumulated: Vec<f64>,
+}
+
+impl Popularity {
+    /// The key of popularity rank r comes up in proportion to `1 / r^exponent`; the seed decides
+    /// which key has which rank.
+    pub fn new(keys: u32, exponent: f64, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut by_rank: Vec<u32> = (0..keys).collect();
+        for at in (1..by_rank.len()).rev() {
+            by_rank.swap(at, (random.bits() % (at as u64 + 1)) as usize);
+        }
+        let mut total = 0.0;
+        let weigh = |rank| {
             total += f64::from(rank).powf(-exponent);
             total
-        })
-        .collect();
-    let draw = |_| {
-        let point = random.unit() * total;
-        by_rank[cumulated.partition_point(|&sum| sum < point).min(by_rank.len() - 1)]
-    };
-    (0..length).map(draw).collect()
+        };
+        Popularity { by_rank, cumulated: (1..=keys).map(weigh).collect() }
+    }
+
+    /// Draws `length` keys.
+    pub fn draw(&self, length: usize, seed: u64) -> Vec<u32> {
+        let mut random = Random::new(seed);
+        let total = self.cumulated.last().copied().unwrap_or(0.0);
+        let draw = |_| {
+            let point = random.unit() * total;
+            let rank = self.cumulated.partition_point(|&sum| sum < point);
+            self.by_rank[rank.min(self.by_rank.len() - 1)]
+        };
+        (0..length).map(draw).collect()
+    }
 }
