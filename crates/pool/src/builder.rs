@@ -1,6 +1,7 @@
 //! How a pool is set up.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use r2d2::{
@@ -125,10 +126,14 @@ impl<M: ManageConnection> Builder<M> {
     }
 
     /// Sets what is done to each connection that comes back, before `has_broken`, on the thread
-    /// that returns it. Default nothing.
+    /// that returns it. The gate is told where the connection had been asked for, so that its report
+    /// can say whose fault it is. Default nothing.
     pub fn return_gate(
         mut self,
-        gate: impl Fn(&mut M::Connection) -> Returned<M::Error> + Send + Sync + 'static,
+        gate: impl Fn(&mut M::Connection, &'static Location<'static>) -> Returned<M::Error>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         self.0.return_gate = Some(Box::new(gate));
         self
@@ -160,6 +165,7 @@ impl<M: ManageConnection> Builder<M> {
     ///
     /// # Panics
     /// When `min_idle` is above `max_size`.
+    #[track_caller]
     pub fn build(self, manager: M) -> Result<Pool<M>, Error<M::Error>> {
         let trial = self.0.min_idle.unwrap_or(0).max(1);
         let pool = self.build_unchecked(manager);

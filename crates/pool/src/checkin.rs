@@ -9,7 +9,7 @@ use r2d2::ManageConnection;
 use crate::gate::Returned;
 use crate::live::Live;
 use crate::shared::Shared;
-use crate::slot;
+use crate::slot::{self, Resident};
 
 impl<M: ManageConnection> Shared<M> {
     /// Returns a connection to its slot or, if it is not fit for that, closes it. An associated
@@ -32,6 +32,7 @@ impl<M: ManageConnection> Shared<M> {
         }
         live.due_at = shared.due(now, live.expires_at);
         live.returned_at = now;
+        live.home().record().take_back();
         if let Err(live) = slot::put(live) {
             Self::put_marked(live);
         }
@@ -50,9 +51,11 @@ impl<M: ManageConnection> Live<M> {
     #[inline]
     fn passes_gate(&mut self) -> bool {
         let shared = &*self.claim.shared;
+        let site = self.home().record().site();
         let Some(conn) = self.conn.as_mut() else { return false };
-        if let Some(gate) = &shared.config.return_gate {
-            match gate(conn) {
+        // What came too late for its caller has never been lent, and is as it was opened.
+        if let (Some(gate), Some(site)) = (&shared.config.return_gate, site) {
+            match gate(conn, site) {
                 Returned::Clean => {}
                 Returned::Mended(report) => shared.config.error_handler.handle_error(report),
                 Returned::Refused(report) => {

@@ -7,7 +7,8 @@ use r2d2::ManageConnection;
 
 use crate::affinity;
 use crate::bag::Refusal;
-use crate::error::{Error, OPEN, Phase};
+use crate::clock::Tick;
+use crate::error::{Error, OPEN, Phase, Timeout};
 use crate::live::{Claim, Live};
 use crate::opening::Job;
 use crate::shared::Shared;
@@ -32,7 +33,8 @@ impl Deadline {
 
 /// What the short path found.
 pub(crate) enum Ready<M: ManageConnection> {
-    Fresh(Box<Live<M>>),
+    /// With the tick that it was looked at.
+    Fresh(Box<Live<M>>, Tick),
     /// Idle for long, or old: to be vetted.
     Doubtful(Box<Live<M>>),
     Nothing,
@@ -53,11 +55,8 @@ impl<M: ManageConnection> Shared<M> {
         if slot != hint {
             affinity::remember(self.id, slot);
         }
-        if self.config.clock.now() < live.due_at {
-            Ready::Fresh(live)
-        } else {
-            Ready::Doubtful(live)
-        }
+        let now = self.config.clock.now();
+        if now < live.due_at { Ready::Fresh(live, now) } else { Ready::Doubtful(live) }
     }
 
     /// All the rest: waits, tests and connects, all before one deadline.
@@ -133,6 +132,13 @@ impl<M: ManageConnection> Shared<M> {
 
     fn timeout(&self, phase: Phase, deadline: Deadline) -> Error<M::Error> {
         let census = self.bag.census();
-        Error::timeout(deadline.limit, phase, census.busy, self.bag.len(), census.waiting)
+        Error::timeout(Timeout {
+            limit: deadline.limit,
+            phase,
+            busy: census.busy,
+            max_size: self.bag.len(),
+            waiting: census.waiting,
+            holder: self.who_is_in_the_way(),
+        })
     }
 }

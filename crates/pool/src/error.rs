@@ -2,15 +2,36 @@
 
 use std::error;
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
+
+use crate::held::Holder;
 
 /// Why a pool could not lend a connection. `E` is the manager's own error, and the `source()`.
 pub struct Error<E>(Box<Kind<E>>);
 
 enum Kind<E> {
-    Timeout { limit: Duration, phase: Phase, busy: usize, max_size: usize, waiting: usize },
+    Timeout(Timeout),
     Manager { action: &'static str, cause: E },
     Closed,
+}
+
+/// What a caller found when its deadline came.
+pub(crate) struct Timeout {
+    pub(crate) limit: Duration,
+    pub(crate) phase: Phase,
+    pub(crate) busy: usize,
+    pub(crate) max_size: usize,
+    pub(crate) waiting: usize,
+    pub(crate) holder: Option<InTheWay>,
+}
+
+/// Who has what the caller wanted.
+pub(crate) enum InTheWay {
+    /// The calling thread: it waited for itself.
+    Itself(Holder),
+    /// Another, that has had its connection for the longest.
+    Other(Holder),
 }
 
 /// What a caller was doing when its deadline came.
@@ -25,14 +46,8 @@ pub(crate) enum Phase {
 pub(crate) const OPEN: &str = "open a connection";
 
 impl<E> Error<E> {
-    pub(crate) fn timeout(
-        limit: Duration,
-        phase: Phase,
-        busy: usize,
-        max_size: usize,
-        waiting: usize,
-    ) -> Self {
-        Error(Box::new(Kind::Timeout { limit, phase, busy, max_size, waiting }))
+    pub(crate) fn timeout(timeout: Timeout) -> Self {
+        Error(Box::new(Kind::Timeout(timeout)))
     }
 
     pub(crate) fn manager(action: &'static str, cause: E) -> Self {
@@ -45,7 +60,7 @@ impl<E> Error<E> {
 
     /// Whether the deadline came first.
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Kind::Timeout { .. })
+        matches!(*self.0, Kind::Timeout(_))
     }
 
     /// Whether the manager, or the database behind it, refused; [`cause`](Error::cause) says why.
@@ -56,6 +71,17 @@ impl<E> Error<E> {
     /// Whether the pool has been closed.
     pub fn is_closed(&self) -> bool {
         matches!(*self.0, Kind::Closed)
+    }
+
+    /// Where the calling thread had asked for a connection of the same pool that it still had, when
+    /// that is why it waited in vain.
+    pub fn held_by_caller(&self) -> Option<&'static Location<'static>> {
+        match &*self.0 {
+            Kind::Timeout(Timeout { holder: Some(InTheWay::Itself(own)), .. }) => {
+                Some(own.call_site)
+            }
+            _ => None,
+        }
     }
 
     /// The manager's error, typed.
@@ -78,20 +104,30 @@ impl<E> Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Timeout { limit, phase, busy, max_size, waiting } => {
-                let doing = match phase {
-                    Phase::Waiting => "waiting for one",
-                    Phase::Testing => "testing one",
-                    Phase::Connecting => "opening one",
-                };
-                write!(
-                    f,
-                    "no connection within {limit:?}, {doing}: \
-                     {busy} of {max_size} in use, {waiting} others waiting"
-                )
-            }
+            Kind::Timeout(timeout) => timeout.fmt(f),
             Kind::Manager { action, cause } => write!(f, "cannot {action}: {cause}"),
             Kind::Closed => f.write_str("the pool is closed"),
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Timeout { limit, phase, busy, max_size, waiting, holder } = self;
+        let doing = match phase {
+            Phase::Waiting => "waiting for one",
+            Phase::Testing => "testing one",
+            Phase::Connecting => "opening one",
+        };
+        write!(
+            f,
+            "no connection within {limit:?}, {doing}: \
+             {busy} of {max_size} in use, {waiting} others waiting"
+        )?;
+        match holder {
+            Some(InTheWay::Itself(own)) => write!(f, "; this thread itself has one, {own}"),
+            Some(InTheWay::Other(holder)) => write!(f, "; the longest held was {holder}"),
+            None => Ok(()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a pool does to a connection that comes back, before anybody else may have it.
 
+use std::panic::Location;
+
 use r2d2::ManageConnection;
 
 /// The verdict of a return gate; see [`Builder::return_gate`](crate::Builder::return_gate).
@@ -14,7 +16,10 @@ pub enum Returned<E> {
 }
 
 pub(crate) type ReturnGate<M> = Box<
-    dyn Fn(&mut <M as ManageConnection>::Connection) -> Returned<<M as ManageConnection>::Error>
+    dyn Fn(
+            &mut <M as ManageConnection>::Connection,
+            &'static Location<'static>,
+        ) -> Returned<<M as ManageConnection>::Error>
         + Send
         + Sync,
 >;

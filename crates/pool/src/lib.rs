@@ -75,6 +75,7 @@ mod clock;
 mod config;
 mod error;
 mod gate;
+mod held;
 mod live;
 #[cfg(all(loom, test))]
 mod models;
@@ -82,6 +83,7 @@ mod opening;
 mod pool;
 mod pooled;
 mod shared;
+mod site;
 mod slot;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -92,6 +94,7 @@ pub use builder::Builder;
 pub use clock::Clock;
 pub use error::Error;
 pub use gate::Returned;
+pub use held::Holder;
 pub use pool::{Pool, State};
 pub use pooled::Pooled;
 pub use r2d2::{

@@ -34,6 +34,7 @@ impl<M: ManageConnection> Claim<M> {
 impl<M: ManageConnection> Drop for Claim<M> {
     fn drop(&mut self) {
         if self.slot != MOVED {
+            self.shared.bag.slot(self.slot).record().take_back();
             self.shared.bag.vacate(self.slot);
         }
     }

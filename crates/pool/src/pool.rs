@@ -1,6 +1,7 @@
 //! The pool as its users hold it.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use r2d2::ManageConnection;
 use crate::builder::Builder;
 use crate::checkout::{Deadline, Ready, Vetted};
 use crate::error::Error;
+use crate::held::Holder;
+use crate::live::Live;
 use crate::pooled::Pooled;
 use crate::shared::Shared;
+use crate::site::Site;
 
 /// A pool of connections made by `M`. Cloning it is cheap; all clones are the same pool.
 ///
@@ -47,6 +51,7 @@ impl<M: ManageConnection> Pool<M> {
     ///
     /// # Errors
     /// As [`Builder::build`].
+    #[track_caller]
     pub fn new(manager: M) -> Result<Self, Error<M::Error>> {
         Self::builder().build(manager)
     }
@@ -67,6 +72,7 @@ impl<M: ManageConnection> Pool<M> {
     /// connection was to be opened here and could not, [`is_closed`](Error::is_closed) when the
     /// pool is or gets closed.
     #[inline]
+    #[track_caller]
     pub fn get(&self) -> Result<Pooled<M>, Error<M::Error>> {
         self.get_timeout(self.0.shared.config.connection_timeout)
     }
@@ -77,27 +83,32 @@ impl<M: ManageConnection> Pool<M> {
     /// # Errors
     /// As [`get`](Pool::get).
     #[inline]
+    #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<Pooled<M>, Error<M::Error>> {
+        let site = Location::caller();
         let doubtful = match self.0.shared.take_ready() {
-            Ready::Fresh(live) => return Ok(Pooled::new(live)),
+            Ready::Fresh(live, now) => return Ok(Pooled::lend(live, site, now)),
             Ready::Doubtful(live) => Some(live),
             Ready::Nothing => None,
         };
-        self.0.shared.check_out(doubtful, Deadline::after(timeout)).map(Pooled::new)
+        let live = self.0.shared.check_out(doubtful, Deadline::after(timeout))?;
+        Ok(self.lend(live, site))
     }
 
     /// Lends an idle connection if there is one: never waits and never opens one. A connection that
     /// is due for its test is tested, and closed if it fails.
+    #[track_caller]
     pub fn try_get(&self) -> Option<Pooled<M>> {
+        let site = Location::caller();
         loop {
             let doubtful = match self.0.shared.take_ready() {
-                Ready::Fresh(live) => return Some(Pooled::new(live)),
+                Ready::Fresh(live, now) => return Some(Pooled::lend(live, site, now)),
                 Ready::Doubtful(live) => live,
                 Ready::Nothing => return None,
             };
             let deadline = Deadline::after(self.connection_timeout());
             match self.0.shared.vet(doubtful, deadline) {
-                Ok(Vetted::Good(live)) => return Some(Pooled::new(live)),
+                Ok(Vetted::Good(live)) => return Some(self.lend(live, site)),
                 // Its slot is vacant now; the next may be better.
                 Ok(Vetted::Gone(_claim)) => {}
                 Err(_timeout) => return None,
@@ -106,11 +117,18 @@ impl<M: ManageConnection> Pool<M> {
     }
 
     /// Opens connections until `count` are open; for `build`.
+    #[track_caller]
     pub(crate) fn fill(&self, count: u32) -> Result<(), Error<M::Error>> {
+        let site = Location::caller();
         let deadline = Deadline::after(self.connection_timeout());
         let opened: Result<Vec<_>, _> =
-            (0..count).map(|_| self.0.shared.check_out(None, deadline).map(Pooled::new)).collect();
-        opened.map(drop)
+            (0..count).map(|_| self.0.shared.check_out(None, deadline)).collect();
+        opened?.into_iter().for_each(|live| drop(self.lend(live, site)));
+        Ok(())
+    }
+
+    fn lend(&self, live: Box<Live<M>>, site: Site) -> Pooled<M> {
+        Pooled::lend(live, site, self.0.shared.config.clock.now())
     }
 
     /// Closes the pool: idle connections at once, lent ones when they come back. Those who wait,
@@ -128,6 +146,25 @@ impl<M: ManageConnection> Pool<M> {
             waiters: census.waiting as u32,
             max_size: self.max_size(),
         }
+    }
+
+    /// Lists who has a connection, the longest first: where each was asked for, and how long ago.
+    /// Takes no lock; those who come and go meanwhile may be in the list or not.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use larder_pool::{Pool, sqlite::SqliteManager};
+    ///
+    /// let pool = Pool::new(SqliteManager::memory())?;
+    /// let conn = pool.get()?;
+    /// assert_eq!(pool.holders()[0].call_site, conn.call_site());
+    /// drop(conn);
+    /// assert!(pool.holders().is_empty());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn holders(&self) -> Vec<Holder> {
+        self.0.shared.holders()
     }
 
     /// Returns the most connections that this pool opens.

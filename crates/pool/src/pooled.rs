@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 
 use r2d2::{Extensions, ManageConnection};
 
+use crate::clock::Tick;
 use crate::live::Live;
 use crate::shared::Shared;
+use crate::site::Site;
+use crate::slot::Resident;
 
 /// A lent connection. It is the connection, by `Deref`, and dropping it gives it back.
 ///
@@ -20,7 +24,8 @@ pub struct Pooled<M: ManageConnection> {
 
 impl<M: ManageConnection> Pooled<M> {
     #[inline]
-    pub(crate) fn new(live: Box<Live<M>>) -> Self {
+    pub(crate) fn lend(live: Box<Live<M>>, site: Site, now: Tick) -> Self {
+        live.home().record().lend(site, now);
         Pooled { live: Some(live) }
     }
 
@@ -32,6 +37,11 @@ impl<M: ManageConnection> Pooled<M> {
     #[inline]
     fn live_mut(&mut self) -> &mut Live<M> {
         self.live.as_mut().expect("present until drop")
+    }
+
+    /// Returns where this connection was asked for.
+    pub fn call_site(&self) -> &'static Location<'static> {
+        self.live().home().record().site().expect("written when it was lent")
     }
 
     /// Closes the connection rather than giving it back; its slot is free again at once.

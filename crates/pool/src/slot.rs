@@ -36,6 +36,7 @@
 use std::marker::PhantomData;
 use std::ptr;
 
+use crate::held::Record;
 use crate::sync::{AtomicPtr, Ordering};
 
 const BUSY: usize = 1;
@@ -48,6 +49,8 @@ const RETIRED: usize = 3;
 pub(crate) struct Slot<T> {
     /// See the table above.
     word: AtomicPtr<T>,
+    /// The claimant's own; nothing here depends on it.
+    record: Record,
     /// Boxes come and go between threads one at a time: `T: Send` is what sharing needs.
     owns: PhantomData<std::sync::Mutex<T>>,
 }
@@ -98,7 +101,12 @@ pub(crate) fn put<T: Resident>(content: Box<T>) -> Result<(), Box<T>> {
 impl<T> Slot<T> {
     pub(crate) fn vacant() -> Self {
         const { assert!(align_of::<T>() > RETIRED && size_of::<T>() > 0, "a box is no state") };
-        Slot { word: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+        Slot { word: AtomicPtr::new(ptr::null_mut()), record: Record::blank(), owns: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -63,7 +63,7 @@ fn when_the_return_gate_says_so_and_is_heard() {
     let pool = Pool::builder()
         .max_size(1)
         .error_handler(Box::new(ear.clone()))
-        .return_gate(|conn: &mut support::Conn| match conn.id {
+        .return_gate(|conn: &mut support::Conn, _| match conn.id {
             0 => Returned::Refused(Fault("refused")),
             1 => Returned::Mended(Fault("mended")),
             _ => Returned::Clean,

@@ -99,7 +99,7 @@ fn panic_in_has_broken() {
 fn panic_in_return_gate() {
     let mine = Mine::default();
     let theirs = mine.clone();
-    let gate = move |_: &mut support::Conn| {
+    let gate = move |_: &mut support::Conn, _| {
         theirs.step();
         Returned::Clean
     };

@@ -5,9 +5,10 @@ mod support;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use larder_pool::Pool;
+use larder_pool::{Clock, Pool};
 use support::{Customs, Ear, Fake, Fault};
 
 #[test]
@@ -62,14 +63,49 @@ fn a_customizers_error_is_the_callers_too() {
 
 #[test]
 fn a_timeout_says_how_long_and_why() {
-    let pool = Pool::builder().max_size(1).build(Fake::default()).unwrap();
-    let _held = pool.get().unwrap();
-    let error = pool.get_timeout(Duration::from_millis(5)).unwrap_err();
+    let clock = Clock::manual();
+    let pool = Pool::builder().max_size(1).clock(clock.clone()).build(Fake::default()).unwrap();
+    let held = pool.get().unwrap();
+    let site = held.call_site();
+    clock.advance(Duration::from_secs(7));
+    let error = thread::scope(|scope| {
+        let other = scope.spawn(|| pool.get_timeout(Duration::from_millis(5)).unwrap_err());
+        other.join().unwrap()
+    });
     assert_eq!(
         error.to_string(),
-        "no connection within 5ms, waiting for one: 1 of 1 in use, 0 others waiting"
+        format!(
+            "no connection within 5ms, waiting for one: 1 of 1 in use, 0 others waiting; \
+             the longest held was lent at {site} 7s ago"
+        )
     );
-    assert!(error.source().is_none());
+    assert!(error.source().is_none() && error.held_by_caller().is_none());
+    drop(held);
+}
+
+#[test]
+fn a_timeout_of_who_waits_for_itself_says_so() {
+    let clock = Clock::manual();
+    let pool = Pool::builder().max_size(1).clock(clock.clone()).build(Fake::default()).unwrap();
+    let held = pool.get().unwrap();
+    clock.advance(Duration::from_secs(2));
+    let error = pool.get_timeout(Duration::from_millis(5)).unwrap_err();
+    assert_eq!(error.held_by_caller(), Some(held.call_site()));
+    let own = format!("; this thread itself has one, lent at {} 2s ago", held.call_site());
+    assert!(error.to_string().ends_with(&own), "{error}");
+
+    // Where the connection was asked for is what counts, not who has it now; and once it is back,
+    // whoever brought it back, it counts for nobody.
+    let elsewhere = thread::scope(|scope| {
+        let other = scope.spawn(|| pool.get_timeout(Duration::from_millis(5)).unwrap_err());
+        other.join().unwrap()
+    });
+    assert_eq!(elsewhere.held_by_caller(), None);
+    thread::scope(|scope| drop(scope.spawn(move || drop(held))));
+    let theirs = thread::scope(|scope| scope.spawn(|| pool.get().unwrap()).join().unwrap());
+    let error = pool.get_timeout(Duration::from_millis(5)).unwrap_err();
+    assert_eq!(error.held_by_caller(), None, "{error}");
+    drop(theirs);
 }
 
 #[test]

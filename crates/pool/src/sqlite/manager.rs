@@ -138,7 +138,10 @@ impl SqliteManager {
     /// Starts a pool that reports, through its error handler, what its return gate finds, and keeps
     /// its connections however old: a local file has no reason to be opened again.
     pub fn pool() -> Builder<SqliteManager> {
-        Builder::new().max_lifetime(None).idle_timeout(None).return_gate(gate::inspect)
+        Builder::new()
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .return_gate(|conn, _| gate::inspect(conn))
     }
 }
 

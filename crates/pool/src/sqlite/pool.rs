@@ -61,6 +61,7 @@ impl SqlitePool {
     ///
     /// # Errors
     /// As [`Pool::get`].
+    #[track_caller]
     pub fn read(&self) -> Result<Pooled<SqliteManager>, Error> {
         self.readers.get()
     }
@@ -75,6 +76,7 @@ impl SqlitePool {
     /// # Errors
     /// As [`Pool::get`]; [`is_manager`](crate::Error::is_manager) also when the transaction can't
     /// begin.
+    #[track_caller]
     pub fn write(&self) -> Result<Writer, Error> {
         self.write_timeout(self.writer.connection_timeout())
     }
@@ -83,6 +85,7 @@ impl SqlitePool {
     ///
     /// # Errors
     /// As [`write`](SqlitePool::write).
+    #[track_caller]
     pub fn write_timeout(&self, timeout: Duration) -> Result<Writer, Error> {
         if !self.writable {
             return Err(Error::manager(BEGIN, read_only()));
@@ -97,6 +100,7 @@ impl SqlitePool {
     ///
     /// # Errors
     /// As [`write`](SqlitePool::write); what `work` returned; and what `COMMIT` says.
+    #[track_caller]
     pub fn transact<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
