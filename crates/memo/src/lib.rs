@@ -76,6 +76,7 @@
 mod builder;
 mod clock;
 mod error;
+mod feed;
 mod flight;
 mod flights;
 mod hash;
@@ -86,11 +87,14 @@ mod static_memo;
 mod sync;
 mod table;
 mod tables;
+mod transaction;
 
 pub use builder::Builder;
 pub use clock::Clock;
 pub use error::{Error, LoadError};
+pub use feed::{Bumps, ChangeFeed};
 pub use hash::Seeded;
 pub use memo::Memo;
 pub use static_memo::{Iter, StaticMemo};
 pub use tables::Tables;
+pub use transaction::Transaction;

@@ -33,6 +33,17 @@ macro_rules! const_unless_loom {
 }
 pub(crate) use const_unless_loom;
 
+/// Declares a thread-local that is made at compile time; loom's are made on first use.
+macro_rules! const_thread_local {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        #[cfg(not(loom))]
+        std::thread_local! { $(#[$meta])* static $name: $type = const { $init } }
+        #[cfg(loom)]
+        loom::thread_local! { $(#[$meta])* static $name: $type = $init }
+    };
+}
+pub(crate) use const_thread_local;
+
 /// Locks, whatever became of the last holder: each critical section of this crate leaves its
 /// data whole at every point where user code (`Eq`, `Hash`, `Clone`) may panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

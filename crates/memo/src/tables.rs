@@ -20,6 +20,7 @@
 //! bumps and by whoever names a table.
 
 use crate::sync::{Apart, AtomicU64, Ordering, RwLock};
+use crate::transaction::{Queue, within};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -65,24 +66,47 @@ impl Tables {
 
     /// Makes stale what was computed from this table, loads in progress included.
     ///
-    /// Call it after the change is committed. A table that nothing depends on is ignored.
+    /// Call it after the change is committed. Inside a [`Transaction`](crate::Transaction) it
+    /// takes effect at once, and again at the commit, since it may be meant for either.
+    /// A table that nothing depends on is ignored.
     pub fn bump(&self, table: &str) {
         self.bump_all([table]);
     }
 
     /// Makes stale what was computed from any of these tables, as [`bump`](Tables::bump) does.
     pub fn bump_all<T: AsRef<str>>(&self, tables: impl IntoIterator<Item = T>) {
-        let number = self.next();
-        let versions = self.set.versions.read().unwrap_or_else(PoisonError::into_inner);
-        for table in tables {
-            if let Some(version) = versions.get(table.as_ref()) {
-                version.raise(number);
-            }
-        }
+        self.raise_all(tables.into_iter().inspect(|table| {
+            within(self, |queue| queue.add(table.as_ref()));
+        }));
     }
 
     /// Makes stale what was computed from any table of the set: for a change of unknown extent.
     pub fn bump_every(&self) {
+        within(self, |queue| queue.every = true);
+        self.raise_every();
+    }
+
+    /// Applies what a transaction has queued.
+    pub(crate) fn apply(&self, queue: &Queue) {
+        match queue.every {
+            true => self.raise_every(),
+            false if queue.tables.is_empty() => {}
+            false => self.raise_all(&queue.tables),
+        }
+    }
+
+    /// Raises versions, whatever transaction is open.
+    pub(crate) fn raise_all<T: AsRef<str>>(&self, tables: impl IntoIterator<Item = T>) {
+        let number = self.next();
+        for table in tables {
+            // Locked for one table at a time: the iterator is the caller's code.
+            let versions = self.set.versions.read().unwrap_or_else(PoisonError::into_inner);
+            let version = versions.get(table.as_ref());
+            version.into_iter().for_each(|version| version.raise(number));
+        }
+    }
+
+    pub(crate) fn raise_every(&self) {
         let number = self.next();
         let versions = self.set.versions.read().unwrap_or_else(PoisonError::into_inner);
         versions.values().for_each(|version| version.raise(number));
@@ -174,6 +198,13 @@ impl Epochs {
         let number = self.tables.next();
         // Release: partner of the Acquire in `is_fresh`.
         self.own.fetch_max(number, Ordering::Release);
+    }
+
+    /// Tells whether this thread is inside a transaction of the tables: nothing that is kept may
+    /// be read then, and nothing that is read may be kept.
+    #[inline]
+    pub(crate) fn is_bypassed(&self) -> bool {
+        within(&self.tables, |_| {})
     }
 
     /// What a load notes before it reads anything.

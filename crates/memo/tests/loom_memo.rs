@@ -107,3 +107,44 @@ fn a_panicking_loader_never_strands_its_waiters() {
         panicking.join().unwrap();
     });
 }
+
+/// The committer holds an open scope: its own loads see what nobody else may.
+#[test]
+fn a_load_from_before_a_commit_is_never_served_after_it() {
+    loom::model(|| {
+        let world = World::new();
+        let loader = thread::spawn({
+            let world = world.clone();
+            move || world.ask()
+        });
+        let open = world.tables.transaction();
+        open.bump("rows");
+        assert_eq!(world.memo.get_or_load(&1, || 9), 9, "an uncommitted row");
+        world.row.store(2, Ordering::Release);
+        open.commit();
+        assert_eq!(world.ask(), 2, "asked after the commit");
+        let loaded = loader.join().unwrap();
+        assert!(loaded == 1 || loaded == 2);
+        assert_eq!(world.memo.get(&1), Some(2), "what is stored is what is now");
+    });
+}
+
+/// Two bumps overtake each other between the sequence and the version.
+#[test]
+fn two_bumps_of_a_table_never_hide_each_other() {
+    loom::model(|| {
+        let world = World::new();
+        let bump = |world: &World| {
+            world.row.fetch_add(1, Ordering::AcqRel);
+            world.tables.bump("rows");
+        };
+        let other = thread::spawn({
+            let world = world.clone();
+            move || bump(&world)
+        });
+        bump(&world);
+        assert!(world.ask() >= 2, "asked after one of them");
+        other.join().unwrap();
+        assert_eq!(world.ask(), 3, "asked after both");
+    });
+}
