@@ -5,32 +5,40 @@
 //! # Shape
 //!
 //! ```text
-//! current --> Index { mask, groups } --previous--> Index (retired, half as large) --> ...
-//!                         |
-//!                         v one cache line
-//!              Group { 7 tags | 7 slots }        slot --> Entry { key, value } in a chunk
+//! current --> Index { lines } --previous--> Index (retired, 2/3 as large) --> ...
+//!               |
+//!               v one cache line
+//!             Line { 12 tags | 12 slots }   slot = chunk, place --> chunks[chunk] + place --> Entry
 //! ```
 //!
-//! A hit loads `current`, one group and one entry: two cache lines that depend on the key. A tag
-//! holds seven bits of the hash, so a second entry is looked at in a few per cent of the look-ups.
+//! A hit loads `current`, one line and one entry: two cache lines that depend on the key. A tag is
+//! a byte of the hash, so a second entry is looked at in one or two per cent of the look-ups. A
+//! line that is full passes on to the next.
+//!
+//! What a hit costs in a large table is what of it stays in the processor's cache. So a slot is 32
+//! bits, not a pointer, and an index has any number of lines, not a power of two: 7 to 11 bytes an
+//! entry. The entries lie one after another in the order in which they came, and growth puts them
+//! into lines in that order: what was asked for first, and so most likely what is asked for most,
+//! lies together and is found in the first place that is looked at.
 //!
 //! # States of a slot
 //!
-//! | tag byte | slot pointer | who may touch it |
+//! | tag byte | slot | who may touch it |
 //! |---|---|---|
-//! | 0 (empty) | null, or being written | the writer that holds `store` |
-//! | 0x80 + 7 bits | an entry, for ever | everyone, reading only |
+//! | 0 (empty) | 0, or being written | the writer that holds `store` |
+//! | 1 to 255 | an entry's place, for ever | everyone, reading only |
 //!
-//! There is one transition, empty to full, made by the holder of `store`: write the entry, store
-//! the pointer, then store the tag word with `Release`. A reader that sees the tag in an `Acquire`
-//! load of that word therefore sees the pointer and the entry. Nothing is ever emptied.
+//! There is one transition, empty to full, made by the holder of `store`: write the entry (and
+//! before the first one of a chunk, the address of the chunk), store the slot, then store the tag
+//! word with `Release`. A reader that sees the tag in an `Acquire` load of that word therefore
+//! sees the slot, the chunk and the entry. Nothing is ever emptied.
 //!
 //! # Growth
 //!
 //! The writer fills a new `Index` in private and publishes it by a `Release` store to `current`
 //! (partner: the `Acquire` load in `index()`). The old one stays readable until the table drops:
-//! sizes double, so all retired ones together weigh no more than the current one, and no reader
-//! needs a guard. A reader still in an old index may miss what came later; its caller then looks
+//! each is half as large again as the last, so all retired ones together weigh no more than twice
+//! the current one, and no reader needs a guard. A reader still in an old index may miss what came later; its caller then looks
 //! again under the flights lock, behind the writer.
 //!
 //! # Locks
@@ -39,25 +47,30 @@
 #![allow(unsafe_code)]
 
 use crate::sync::{
-    Apart, AtomicPtr, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, const_unless_loom, lock,
+    Apart, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering,
+    const_unless_loom, lock,
 };
 use std::marker::PhantomData;
 use std::ptr::null_mut;
 
-/// Slots in a group: seven pointers and a word of tags fill a line of 64 bytes.
-const LANES: usize = 7;
-/// The high bit of each of the seven tags; the eighth byte of the word is always 0.
-const FULL: u64 = 0x0080_8080_8080_8080;
-const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
-/// A new chunk holds a quarter of what is there, and at most this: so much of it may be slack.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Slots in a line: twelve of 32 bits and two words of tags fill its 64 bytes.
+const LANES: usize = 12;
+/// Chunks of entries that a slot can name, and entries in a chunk that it can.
+const CHUNKS: usize = if cfg!(loom) { 2 } else { 256 };
+const CHUNK_MOST: usize = 1 << PLACE_BITS;
+const PLACE_BITS: u32 = 24;
+/// A new chunk holds an eighth of what is there, so no more than that is slack; but at least so
+/// many entries. At that pace two thousand million entries fit.
+const CHUNK_SHARE: usize = 8;
 const CHUNK_MIN: usize = 8;
 
 /// The insert-only table. Sharing it needs `K` and `V` to be `Send + Sync`, by its auto traits:
 /// the lock asks for `Send`, the phantom for `Sync`.
 pub(crate) struct Table<K, V> {
     /// Null until the first insert. Written only under `cold.store`.
-    current: AtomicPtr<Index<K, V>>,
+    current: AtomicPtr<Index>,
+    /// Where each chunk of entries begins; null until it is made. Written only under `cold.store`.
+    chunks: [AtomicPtr<Entry<K, V>>; CHUNKS],
     /// What inserts write, on lines that no hit reads.
     cold: Apart<Cold<K, V>>,
     shares: PhantomData<(K, V)>,
@@ -81,25 +94,33 @@ struct Store<K, V> {
     chunks: Vec<Vec<Entry<K, V>>>,
 }
 
-struct Index<K, V> {
-    /// Groups less one; the number of groups is a power of two.
-    mask: usize,
-    groups: Box<[Group<K, V>]>,
+struct Index {
+    lines: Box<[Line]>,
     /// The index that this one replaced; only `drop` follows it.
-    previous: *mut Index<K, V>,
+    previous: *mut Index,
 }
 
 #[repr(align(64))]
-struct Group<K, V> {
-    tags: AtomicU64,
-    slots: [AtomicPtr<Entry<K, V>>; LANES],
+struct Line {
+    /// Eight tags, then four, lane 0 in the lowest byte; the other four bytes are always 0.
+    tags: [AtomicU64; 2],
+    slots: [AtomicU32; LANES],
 }
+
+/// Where an entry lies: its chunk in the high bits, its place there in the low ones.
+#[derive(Clone, Copy)]
+struct Slot(u32);
+
+/// A hash whose high bits depend on all of it: some hashers stir only the low ones.
+#[derive(Clone, Copy)]
+struct Spread(u64);
 
 impl<K, V> Table<K, V> {
     const_unless_loom! {
         pub(crate) fn new() -> Self {
             Table {
                 current: AtomicPtr::new(null_mut()),
+                chunks: no_chunks(),
                 cold: Apart(Cold {
                     store: Mutex::new(Store { chunks: Vec::new() }),
                     len: AtomicUsize::new(0),
@@ -112,13 +133,41 @@ impl<K, V> Table<K, V> {
     /// Finds the entry with this hash for which `is_key` holds.
     #[inline]
     pub(crate) fn get(&self, hash: u64, is_key: impl Fn(&K) -> bool) -> Option<&Entry<K, V>> {
-        self.index()?.find(hash, is_key)
+        let index = self.index()?;
+        let hash = Spread::new(hash);
+        let (mut at, tag) = (index.home(hash), hash.tag());
+        loop {
+            // SAFETY: `home` and `after` are below the number of lines.
+            let line = unsafe { index.lines.get_unchecked(at) };
+            // Acquire: partner of the Release store in `Line::place`.
+            let tags = [0, 1].map(|word: usize| line.tags[word].load(Ordering::Acquire));
+            let mut same = lanes_with(tags, tag);
+            while same != 0 {
+                // SAFETY: the bytes beyond the last lane are 0, which is nobody's tag.
+                let slot = unsafe { line.slots.get_unchecked(same.trailing_zeros() as usize) };
+                // SAFETY: its tag is full, and was acquired.
+                let entry = unsafe { self.entry(Slot(slot.load(Ordering::Relaxed))) };
+                if is_key(&entry.key) {
+                    return Some(entry);
+                }
+                same &= same - 1;
+            }
+            // Lanes fill from the first: where the last one is empty the search ends.
+            if tags[1] >> 24 == 0 {
+                return None;
+            }
+            at = index.after(at);
+        }
     }
 
     /// Adds an entry unless the key is there. Returns the value that the table keeps, and the
     /// refused pair, which the caller drops where no lock is held.
     ///
     /// `hash_of` is the function that made `hash`: growth hashes every key again.
+    ///
+    /// # Panics
+    ///
+    /// When there are as many entries as slots can name, some two thousand million.
     pub(crate) fn insert(
         &self,
         hash: u64,
@@ -134,8 +183,8 @@ impl<K, V> Table<K, V> {
             return (&entry.value, Some((key, value)));
         }
         let index = self.room_for(1, &store, hash_of);
-        let entry = store.push(Entry { key, value });
-        index.place(hash, entry);
+        let (slot, entry) = store.push(Entry { key, value }, &self.chunks);
+        index.place(hash, slot);
         let len = &self.cold.0.len;
         len.store(len.load(Ordering::Relaxed) + 1, Ordering::Release);
         // SAFETY: `push` returned a pointer into a chunk, which moves and frees nothing before
@@ -155,17 +204,33 @@ impl<K, V> Table<K, V> {
 
     /// Visits the entries; those added meanwhile may or may not be among them.
     pub(crate) fn iter(&self) -> Entries<'_, K, V> {
-        let groups = self.index().map_or(&[][..], |index| &index.groups);
-        Entries { groups, lane: 0 }
+        let lines = self.index().map_or(&[][..], |index| &index.lines);
+        Entries { table: self, lines, lane: 0 }
     }
 
     #[inline]
-    fn index(&self) -> Option<&Index<K, V>> {
+    fn index(&self) -> Option<&Index> {
         // Acquire: partner of the Release store in `room_for`.
         let current = self.current.load(Ordering::Acquire);
         // SAFETY: `current` is null or came from `Box::into_raw` in `room_for`, and is freed only
         // by `drop`, which no borrow of the table outlives.
         unsafe { current.as_ref() }
+    }
+
+    /// The entry at a slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot comes from an index of this table, from under a full tag that was acquired.
+    #[inline]
+    unsafe fn entry(&self, slot: Slot) -> &Entry<K, V> {
+        // SAFETY: a slot names a chunk below `CHUNKS`, see `Store::push`.
+        let chunk = unsafe { self.chunks.get_unchecked(slot.chunk()) };
+        // Relaxed: the address and the entry were written before the tag that was acquired.
+        let first = chunk.load(Ordering::Relaxed);
+        // SAFETY: so the chunk holds an entry at that place, and neither moves nor is freed before
+        // the table drops.
+        unsafe { &*first.add(slot.place()) }
     }
 
     /// The index with room for `more` entries; the guard shows that the caller is the writer.
@@ -174,14 +239,17 @@ impl<K, V> Table<K, V> {
         more: usize,
         store: &MutexGuard<'_, Store<K, V>>,
         hash_of: impl Fn(&K) -> u64,
-    ) -> &Index<K, V> {
+    ) -> &Index {
         let wanted = self.cold.0.len.load(Ordering::Relaxed).saturating_add(more);
         if let Some(index) = self.index().filter(|index| index.capacity() >= wanted) {
             return index;
         }
-        let next = Index::with_room_for(wanted, self.current.load(Ordering::Relaxed));
-        for entry in store.chunks.iter().flatten() {
-            next.place(hash_of(&entry.key), (&raw const *entry).cast_mut());
+        let lines = self.index().map_or(0, Index::more_lines).max(lines_for(wanted));
+        let next = Index::new(lines, self.current.load(Ordering::Relaxed));
+        for (chunk, entries) in store.chunks.iter().enumerate() {
+            for (place, entry) in entries.iter().enumerate() {
+                next.place(hash_of(&entry.key), Slot::new(chunk, place));
+            }
         }
         let next = Box::into_raw(Box::new(next));
         // Release: partner of the Acquire load in `index`.
@@ -191,89 +259,127 @@ impl<K, V> Table<K, V> {
     }
 }
 
+#[cfg(not(loom))]
+const fn no_chunks<K, V>() -> [AtomicPtr<Entry<K, V>>; CHUNKS] {
+    [const { AtomicPtr::new(null_mut()) }; CHUNKS]
+}
+
+#[cfg(loom)]
+fn no_chunks<K, V>() -> [AtomicPtr<Entry<K, V>>; CHUNKS] {
+    std::array::from_fn(|_| AtomicPtr::new(null_mut()))
+}
+
 impl<K, V> Store<K, V> {
-    fn push(&mut self, entry: Entry<K, V>) -> *mut Entry<K, V> {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == chunk.capacity()) {
-            let most = (CHUNK_BYTES / size_of::<Entry<K, V>>().max(1)).max(CHUNK_MIN);
+    /// Keeps an entry: its slot for the index, and its address.
+    fn push(
+        &mut self,
+        entry: Entry<K, V>,
+        starts: &[AtomicPtr<Entry<K, V>>; CHUNKS],
+    ) -> (Slot, *mut Entry<K, V>) {
+        let is_full = |chunk: &Vec<_>| chunk.len() == chunk.capacity().min(CHUNK_MOST);
+        if self.chunks.last().is_none_or(is_full) {
             let held: usize = self.chunks.iter().map(Vec::len).sum();
-            self.chunks.push(Vec::with_capacity((held / 4).clamp(CHUNK_MIN, most)));
+            assert!(self.chunks.len() < CHUNKS, "the memo is full, with {held} entries");
+            let room = (held / CHUNK_SHARE).clamp(CHUNK_MIN, CHUNK_MOST);
+            let mut chunk = Vec::with_capacity(room);
+            // Relaxed: published by the tag of the first entry.
+            starts[self.chunks.len()].store(chunk.as_mut_ptr(), Ordering::Relaxed);
+            self.chunks.push(chunk);
         }
-        let chunk = self.chunks.last_mut().expect("a chunk was just ensured");
-        let at = chunk.len();
+        let number = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[number];
+        let place = chunk.len();
         chunk.push(entry);
-        // SAFETY: `at` is within the chunk, which had capacity for the push and did not move.
-        unsafe { chunk.as_mut_ptr().add(at) }
+        // SAFETY: `place` is within the chunk, which had capacity for the push and did not move.
+        (Slot::new(number, place), unsafe { chunk.as_mut_ptr().add(place) })
     }
 }
 
-impl<K, V> Index<K, V> {
-    fn with_room_for(entries: usize, previous: *mut Index<K, V>) -> Self {
-        let mut groups = 1;
-        while capacity_of(groups) < entries {
-            groups *= 2;
-        }
-        let groups: Box<[_]> = (0..groups).map(|_| Group::new()).collect();
-        Index { mask: groups.len() - 1, groups, previous }
-    }
-
-    fn capacity(&self) -> usize {
-        capacity_of(self.groups.len())
+impl Slot {
+    fn new(chunk: usize, place: usize) -> Self {
+        debug_assert!(chunk < CHUNKS && place < CHUNK_MOST);
+        Slot((chunk << PLACE_BITS | place) as u32)
     }
 
     #[inline]
-    fn find(&self, hash: u64, is_key: impl Fn(&K) -> bool) -> Option<&Entry<K, V>> {
-        let wanted = tag_of(hash) * EACH_BYTE;
-        let mut at = hash as usize & self.mask;
-        loop {
-            // SAFETY: `mask` is the number of groups less one, and `at` was masked.
-            let group = unsafe { self.groups.get_unchecked(at) };
-            // Acquire: partner of the Release store in `place`.
-            let tags = group.tags.load(Ordering::Acquire);
-            let mut same = zero_bytes(tags ^ wanted);
-            while same != 0 {
-                let lane = same.trailing_zeros() as usize / 8;
-                let entry = group.slots[lane].load(Ordering::Relaxed);
-                // SAFETY: a lane is reported only if its tag is full (see `zero_bytes`), so the
-                // pointer was stored before the tag that we acquired, and entries never move.
-                let entry = unsafe { &*entry };
-                if is_key(&entry.key) {
-                    return Some(entry);
-                }
-                same &= same - 1;
-            }
-            if tags & FULL != FULL {
-                return None;
-            }
-            at = (at + 1) & self.mask;
-        }
+    fn chunk(self) -> usize {
+        (self.0 >> PLACE_BITS) as usize
     }
 
-    /// Points the first free slot at the entry. Only the writer may call this.
-    fn place(&self, hash: u64, entry: *mut Entry<K, V>) {
-        let mut at = hash as usize & self.mask;
-        loop {
-            let group = &self.groups[at];
-            // Relaxed: only writers store here, and the store lock orders them.
-            let tags = group.tags.load(Ordering::Relaxed);
-            let free = !tags & FULL;
-            if free != 0 {
-                let lane = free.trailing_zeros() / 8;
-                group.slots[lane as usize].store(entry, Ordering::Relaxed);
-                // Release: partner of the Acquire load in `find` and in `Entries`.
-                group.tags.store(tags | tag_of(hash) << (8 * lane), Ordering::Release);
-                return;
-            }
-            at = (at + 1) & self.mask;
-        }
+    #[inline]
+    fn place(self) -> usize {
+        self.0 as usize & (CHUNK_MOST - 1)
     }
 }
 
-impl<K, V> Group<K, V> {
-    fn new() -> Self {
-        Group {
-            tags: AtomicU64::new(0),
-            slots: std::array::from_fn(|_| AtomicPtr::new(null_mut())),
+impl Spread {
+    #[inline]
+    fn new(hash: u64) -> Self {
+        // 2^64 over the golden ratio: every bit counts in those above it, evenly.
+        Spread(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// Eight bits below those that choose the line; 1 where they would say empty.
+    #[inline]
+    fn tag(self) -> u8 {
+        ((self.0 >> 24) as u8).max(1)
+    }
+}
+
+impl Index {
+    fn new(lines: usize, previous: *mut Index) -> Self {
+        Index { lines: (0..lines).map(|_| Line::new()).collect(), previous }
+    }
+
+    /// The size of the index that replaces this one when it is full.
+    fn more_lines(&self) -> usize {
+        self.lines.len() + self.lines.len() / 2
+    }
+
+    fn capacity(&self) -> usize {
+        capacity_of(self.lines.len())
+    }
+
+    /// Puts a slot into the first free lane. Only the writer may call this.
+    fn place(&self, hash: u64, slot: Slot) {
+        let hash = Spread::new(hash);
+        let mut at = self.home(hash);
+        while !self.lines[at].place(hash.tag(), slot) {
+            at = self.after(at);
         }
+    }
+
+    /// The line where a hash is looked for first: the hash, as a fraction, of all lines.
+    #[inline]
+    fn home(&self, hash: Spread) -> usize {
+        ((u128::from(hash.0) * self.lines.len() as u128) >> 64) as usize
+    }
+
+    /// The line after a full one.
+    #[inline]
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.lines.len() { 0 } else { at + 1 }
+    }
+}
+
+impl Line {
+    fn new() -> Self {
+        Line {
+            tags: [AtomicU64::new(0), AtomicU64::new(0)],
+            slots: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    /// Fills the first free lane; false if there is none.
+    fn place(&self, tag: u8, slot: Slot) -> bool {
+        // Relaxed: only writers store here, and the store lock orders them.
+        let tags = [0, 1].map(|word: usize| self.tags[word].load(Ordering::Relaxed));
+        let Some(lane) = (0..LANES).find(|&lane| tag_at(tags, lane) == 0) else { return false };
+        self.slots[lane].store(slot.0, Ordering::Relaxed);
+        let filled = tags[lane / 8] | u64::from(tag) << (lane % 8 * 8);
+        // Release: partner of the Acquire loads in `Table::get` and in `Entries`.
+        self.tags[lane / 8].store(filled, Ordering::Release);
+        true
     }
 }
 
@@ -289,9 +395,11 @@ impl<K, V> Drop for Table<K, V> {
     }
 }
 
-/// Walks the groups of one index.
+/// Walks the lanes of one index.
 pub(crate) struct Entries<'a, K, V> {
-    groups: &'a [Group<K, V>],
+    table: &'a Table<K, V>,
+    lines: &'a [Line],
+    /// The next lane in the first of `lines`.
     lane: usize,
 }
 
@@ -299,41 +407,85 @@ impl<'a, K, V> Iterator for Entries<'a, K, V> {
     type Item = &'a Entry<K, V>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((group, rest)) = self.groups.split_first() {
-            // Acquire: partner of the Release store in `place`.
-            let tags = group.tags.load(Ordering::Acquire);
+        while let Some((line, rest)) = self.lines.split_first() {
+            // Acquire: partner of the Release store in `Line::place`.
+            let tags = [0, 1].map(|word: usize| line.tags[word].load(Ordering::Acquire));
             let lane = self.lane;
-            // Lanes fill from the first: an empty one ends the group.
-            if lane < LANES && tags >> (8 * lane) & 0x80 != 0 {
+            // Lanes fill from the first: an empty one ends the line.
+            if lane < LANES && tag_at(tags, lane) != 0 {
                 self.lane += 1;
-                let entry = group.slots[lane].load(Ordering::Relaxed);
-                // SAFETY: the tag that we acquired is full, so the pointer is that of an entry,
-                // which lives as long as the table that `'a` borrows.
-                return Some(unsafe { &*entry });
+                let slot = Slot(line.slots[lane].load(Ordering::Relaxed));
+                // SAFETY: the tag that we acquired is full, in an index of this table.
+                return Some(unsafe { self.table.entry(slot) });
             }
-            (self.groups, self.lane) = (rest, 0);
+            (self.lines, self.lane) = (rest, 0);
         }
         None
     }
 }
 
-/// Entries that so many groups take before the index grows: 6/7 full, and at least one lane is
-/// always free, which ends every probe. The models grow at the second entry.
-fn capacity_of(groups: usize) -> usize {
-    if cfg!(loom) { groups } else { groups.saturating_mul(LANES - 1) }
+/// Entries that so many lines take before the index grows: 3/4 full, so some lane is always free,
+/// which ends every probe. The models grow at the second entry.
+fn capacity_of(lines: usize) -> usize {
+    if cfg!(loom) { lines } else { lines.saturating_mul(LANES * 3 / 4) }
 }
 
-/// The tag of a hash: its top seven bits (the group is chosen by the low ones), marked full.
-#[inline]
-fn tag_of(hash: u64) -> u64 {
-    hash >> 57 | 0x80
+/// The fewest lines that take so many entries.
+fn lines_for(entries: usize) -> usize {
+    entries.div_ceil(capacity_of(1)).max(1)
 }
 
-/// Marks by its high bit each byte of `word` that is 0, and perhaps one that is 1 and follows.
-///
-/// `word` is tags XOR a full tag, so an empty lane has its high bit set here and is never marked;
-/// nor is the eighth byte, whose tag is 0.
+fn tag_at(tags: [u64; 2], lane: usize) -> u8 {
+    (tags[lane / 8] >> (lane % 8 * 8)) as u8
+}
+
+/// A bit for each byte of two words that is the tag.
 #[inline]
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(EACH_BYTE) & !word & (EACH_BYTE << 7)
+fn lanes_with(tags: [u64; 2], tag: u8) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::*;
+        // SAFETY: these are of SSE2, which every x86_64 has.
+        unsafe {
+            let tags = _mm_set_epi64x(tags[1] as i64, tags[0] as i64);
+            _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8(tag as i8))) as u32
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        bytes_with(tags[0], tag) | bytes_with(tags[1], tag) << 8
+    }
+}
+
+/// A bit for each byte of a word that is the tag.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn bytes_with(word: u64, tag: u8) -> u32 {
+    const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let differs = word ^ u64::from_ne_bytes([tag; 8]);
+    // The high bit of each byte that is 0: adding carries into it from all others, never beyond.
+    let same = !(((differs & LOW_BITS) + LOW_BITS) | differs | LOW_BITS);
+    // Brings bit 7 of byte n to bit n of the highest byte.
+    (same.wrapping_mul(0x0002_0408_1020_4081) >> 56) as u32
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{bytes_with, lanes_with};
+
+    /// One of them is not compiled into the product here, and the other not elsewhere.
+    #[test]
+    fn both_ways_to_find_a_tag_find_the_same_lanes() {
+        let mut word = 1_u64;
+        for _ in 0..10_000 {
+            word = word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            // Few different bytes, so that many are the same.
+            let tags = [word & 0x0101_ff80_8001_00ff, word.rotate_left(17) & 0xff01_0181_8101];
+            for tag in [1, 0x7f, 0x80, 0x81, 0xff, word as u8] {
+                let found = lanes_with(tags, tag);
+                let each = tags.map(u64::to_le_bytes).concat();
+                assert!((0..16).all(|lane| (found >> lane & 1 == 1) == (each[lane] == tag)));
+                assert_eq!(found, bytes_with(tags[0], tag) | bytes_with(tags[1], tag) << 8);
+            }
+        }
+    }
 }

@@ -2,8 +2,9 @@
 #![cfg(not(loom))]
 
 use larder_memo::StaticMemo;
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::thread;
 
@@ -71,6 +72,64 @@ fn colliding_keys_are_told_apart() {
         }
         assert!((0..300).all(|key| memo.get(&key) == Some(&(key * 2))));
         assert_eq!(memo.iter().count(), 300);
+    }
+}
+
+/// A hash that is the number itself, and a key that counts how often it is compared.
+#[derive(Clone, Copy, Default)]
+struct Identity(u64);
+
+impl BuildHasher for Identity {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+thread_local! {
+    static COMPARED: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting(u64);
+
+impl Hash for Counting {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for Counting {
+    fn eq(&self, other: &Self) -> bool {
+        COMPARED.set(COMPARED.get() + 1);
+        self.0 == other.0
+    }
+}
+
+impl Eq for Counting {}
+
+#[test]
+fn a_weak_hash_does_not_make_every_key_a_neighbour() {
+    // The last ones have nothing left for tags, so they are compared with a line of neighbours.
+    for (step, most) in [(1, 2), (8, 2), (1 << 20, 2), (1 << 40, 8)] {
+        let memo: StaticMemo<Counting, (), Identity> = StaticMemo::with_hasher(Identity(0));
+        memo.preload((0..10_000).map(|key| (Counting(key * step), ())));
+        COMPARED.set(0);
+        assert!((0..10_000).all(|key| memo.get(&Counting(key * step)).is_some()));
+        let compared = COMPARED.get();
+        assert!(compared < most * 10_000, "{compared} comparisons for 10000 keys {step} apart");
     }
 }
 
