@@ -117,6 +117,16 @@ fn larder(c: &mut Criterion, load: &Load) {
         timed(trace, count, |key| memo.get(&key).map_or(0, |value| value.len()))
     });
 
+    let rows: Vec<_> = load.rows().collect();
+    let table = larder_memo::StaticTable::with_loader(move || Ok(rows.clone()));
+    table.reload().expect("the loader does not fail");
+    load.measure(c, "larder-table", &|trace, count| {
+        timed(trace, count, |key| match table.read(&key, |value: &Arc<str>| value.len()) {
+            Ok(Some(length)) => length,
+            _ => 0,
+        })
+    });
+
     let memo = larder_memo::Memo::<u64, Arc<str>>::builder(load.keys as usize).build();
     load.rows().for_each(|(key, value)| memo.insert(key, value));
     load.measure(c, "larder-memo", &|trace, count| {

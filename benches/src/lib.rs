@@ -2,8 +2,4 @@
 
 #![forbid(unsafe_code)]
 
-pub mod lender;
-pub mod photos;
-pub mod report;
-pub mod threads;
 pub mod zipf;

@@ -1,7 +1,9 @@
 //! What can go wrong beside the loader itself.
 
+use std::any::type_name;
 use std::error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Characters of a key that an error message shows.
@@ -10,32 +12,89 @@ const KEY_CHARS: usize = 80;
 /// A look-up that could not be answered for a reason of the memo's own.
 pub struct Error {
     kind: Kind,
-    /// The key as `Debug` shows it, cut short.
-    key: String,
+    asked: Asked,
 }
 
 enum Kind {
     Recursion,
     Timeout(Duration),
+    Load(Failure),
+}
+
+/// What the look-up asked for.
+enum Asked {
+    /// The key as `Debug` shows it, cut short.
+    Key(String),
+    /// A whole table; the type of its values.
+    Table(&'static str),
+}
+
+/// Why a whole table could not be loaded. All who waited for the load share it.
+#[derive(Clone)]
+pub(crate) enum Failure {
+    Loader(Arc<dyn error::Error + Send + Sync>),
+    Panic,
 }
 
 impl Error {
     pub(crate) fn recursion(key: &(impl fmt::Debug + ?Sized)) -> Self {
-        Error { kind: Kind::Recursion, key: shown(key) }
+        Error { kind: Kind::Recursion, asked: Asked::Key(shown(key)) }
     }
 
     pub(crate) fn timeout(key: &(impl fmt::Debug + ?Sized), waited: Duration) -> Self {
-        Error { kind: Kind::Timeout(waited), key: shown(key) }
+        Error { kind: Kind::Timeout(waited), asked: Asked::Key(shown(key)) }
     }
 
-    /// Tells whether a loader asked, on its own thread, for the key that it was loading.
+    pub(crate) fn table_recursion<V>() -> Self {
+        Error { kind: Kind::Recursion, asked: Asked::table::<V>() }
+    }
+
+    pub(crate) fn table_timeout<V>(waited: Duration) -> Self {
+        Error { kind: Kind::Timeout(waited), asked: Asked::table::<V>() }
+    }
+
+    pub(crate) fn table_load<V>(failure: Failure) -> Self {
+        Error { kind: Kind::Load(failure), asked: Asked::table::<V>() }
+    }
+
+    /// Tells whether a loader asked, on its own thread, for what it was loading.
     pub fn is_recursion(&self) -> bool {
         matches!(self.kind, Kind::Recursion)
     }
 
-    /// Tells whether another thread's load of the key outlasted the wait.
+    /// Tells whether another thread's load outlasted the wait.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, Kind::Timeout(_))
+    }
+
+    /// Tells whether the loader of a [`StaticTable`](crate::StaticTable) failed or panicked; its
+    /// own error is the [`source`](error::Error::source).
+    pub fn is_load_failure(&self) -> bool {
+        matches!(self.kind, Kind::Load(_))
+    }
+}
+
+impl Asked {
+    fn table<V>() -> Self {
+        Asked::Table(type_name::<V>())
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::Key(key) => write!(f, "key {key}"),
+            Asked::Table(values) => write!(f, "the table of {values}"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Loader(error) => error.fmt(f),
+            Failure::Panic => f.write_str("the loader panicked"),
+        }
     }
 }
 
@@ -50,12 +109,16 @@ fn shown(key: &(impl fmt::Debug + ?Sized)) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = &self.key;
-        match self.kind {
-            Kind::Recursion => write!(f, "the loader of key {key} asked for that key itself"),
-            Kind::Timeout(waited) => {
-                write!(f, "waited {waited:?} for another thread's load of key {key}")
+        let asked = &self.asked;
+        match &self.kind {
+            Kind::Recursion => {
+                let what = if matches!(asked, Asked::Key(_)) { "key" } else { "table" };
+                write!(f, "the loader of {asked} asked for that {what} itself")
             }
+            Kind::Timeout(waited) => {
+                write!(f, "waited {waited:?} for another thread's load of {asked}")
+            }
+            Kind::Load(failure) => write!(f, "loading {asked} failed: {failure}"),
         }
     }
 }
@@ -66,7 +129,14 @@ impl fmt::Debug for Error {
     }
 }
 
-impl error::Error for Error {}
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.kind {
+            Kind::Load(Failure::Loader(error)) => Some(&**error),
+            _ => None,
+        }
+    }
+}
 
 /// Why a fallible load gave no value: the caller's loader failed, or the memo refused.
 ///

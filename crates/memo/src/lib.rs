@@ -61,18 +61,25 @@
 //! # Map
 //!
 //! ```text
-//! static_memo  StaticMemo --+--> table    insert-only hash table, read without a lock (all the
-//!                           |             unsafe code there is)
+//! static_memo  StaticMemo --+--> table    insert-only hash table, read without a lock (unsafe
+//!                           |             code: here and in swap)
 //! builder --> memo  Memo ---+--> flights  single flight by key --> flight  one load, its waiters
 //!                           +--> shelf    entries behind guards (papaya)
 //!                           +--> policy   who has to go: S3-FIFO, touched by inserts alone
 //!                           +--> tables   versions that make entries stale
+//!
+//! static_table  StaticTable --+--> swap      the whole that readers see --> hazard  who reads what
+//!                             +--> reloads   one load at a time --> schedule  when one is due
+//!                             +--> aside     loads inside a transaction
+//!                             +--> snapshot  a whole to keep
+//!                             +--> status    how the loads went
 //! ```
 //!
 //! `sync` is the one door to threads: under `--cfg loom` it gives out loom's, and the models in
 //! `tests/loom_*.rs` drive these very types.
 #![deny(unsafe_code)]
 
+mod aside;
 mod builder;
 mod clock;
 mod error;
@@ -80,10 +87,17 @@ mod feed;
 mod flight;
 mod flights;
 mod hash;
+mod hazard;
 mod memo;
 mod policy;
+mod reloads;
+mod schedule;
 mod shelf;
+mod snapshot;
 mod static_memo;
+mod static_table;
+mod status;
+mod swap;
 mod sync;
 mod table;
 mod tables;
@@ -95,6 +109,9 @@ pub use error::{Error, LoadError};
 pub use feed::{Bumps, ChangeFeed};
 pub use hash::Seeded;
 pub use memo::Memo;
+pub use snapshot::{Rows, Snapshot};
 pub use static_memo::{Iter, StaticMemo};
+pub use static_table::{Loaded, StaticTable};
+pub use status::Status;
 pub use tables::Tables;
 pub use transaction::Transaction;

@@ -5,15 +5,19 @@
 
 #[cfg(not(loom))]
 mod real {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
-    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
+    pub(crate) use std::sync::atomic::{
+        AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
     pub(crate) use std::thread::{ThreadId, current};
 }
 
 #[cfg(loom)]
 mod real {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
+    pub(crate) use loom::sync::atomic::{
+        AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
+    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
     pub(crate) use loom::thread::{ThreadId, current};
 }
 

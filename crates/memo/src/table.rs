@@ -1,6 +1,6 @@
 //! An insert-only hash table whose readers neither lock nor write.
 //!
-//! This is the file of the crate that holds unsafe code; nothing else does.
+//! This is a file that holds unsafe code.
 //!
 //! # Shape
 //!

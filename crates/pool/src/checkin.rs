@@ -7,7 +7,7 @@ use std::thread;
 use r2d2::ManageConnection;
 
 use crate::gate::Returned;
-use crate::live::{Fate, Live};
+use crate::live::Live;
 use crate::shared::Shared;
 use crate::slot::{self, Resident};
 
@@ -19,22 +19,16 @@ impl<M: ManageConnection> Shared<M> {
     #[inline]
     pub(crate) fn give_back(mut live: Box<Live<M>>) {
         // Whatever interrupted a panicking holder may have left it half way through anything.
-        if thread::panicking() {
-            return live.close_for(Fate::Panic);
-        }
-        if let Err(why) = live.passes_gate() {
-            return live.close_for(why);
+        if thread::panicking() || !live.passes_gate() {
+            return drop(live);
         }
         let shared = &*live.claim.shared;
         let now = shared.config.clock.now();
         if now >= live.expires_at {
-            return live.close_for(Fate::Old);
+            return drop(live);
         }
         if now >= shared.reap_at.load(Ordering::Relaxed) {
             shared.reap(now);
-        }
-        if now >= shared.leak_at.load(Ordering::Relaxed) {
-            shared.report_leaks(now);
         }
         live.due_at = shared.due(now, live.expires_at);
         live.returned_at = now;
@@ -55,10 +49,10 @@ impl<M: ManageConnection> Shared<M> {
 
 impl<M: ManageConnection> Live<M> {
     #[inline]
-    fn passes_gate(&mut self) -> Result<(), Fate> {
+    fn passes_gate(&mut self) -> bool {
         let shared = &*self.claim.shared;
         let site = self.home().record().site();
-        let Some(conn) = self.conn.as_mut() else { return Ok(()) };
+        let Some(conn) = self.conn.as_mut() else { return false };
         // What came too late for its caller has never been lent, and is as it was opened.
         if let (Some(gate), Some(site)) = (&shared.config.return_gate, site) {
             match gate(conn, site) {
@@ -66,10 +60,10 @@ impl<M: ManageConnection> Live<M> {
                 Returned::Mended(report) => shared.config.error_handler.handle_error(report),
                 Returned::Refused(report) => {
                     shared.config.error_handler.handle_error(report);
-                    return Err(Fate::Refused);
+                    return false;
                 }
             }
         }
-        if shared.manager.has_broken(conn) { Err(Fate::Broken) } else { Ok(()) }
+        !shared.manager.has_broken(conn)
     }
 }

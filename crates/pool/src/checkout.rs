@@ -9,7 +9,7 @@ use crate::affinity;
 use crate::bag::Refusal;
 use crate::clock::Tick;
 use crate::error::{Error, OPEN, Phase, Timeout};
-use crate::live::{Claim, Fate, Live};
+use crate::live::{Claim, Live};
 use crate::opening::Job;
 use crate::shared::Shared;
 
@@ -17,16 +17,13 @@ use crate::shared::Shared;
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline {
     limit: Duration,
-    /// When that was asked.
-    pub(crate) asked: Instant,
     /// `None`: further away than the clock can tell.
     at: Option<Instant>,
 }
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
-        let asked = Instant::now();
-        Deadline { limit, asked, at: asked.checked_add(limit) }
+        Deadline { limit, at: Instant::now().checked_add(limit) }
     }
 
     fn has_passed(&self) -> bool {
@@ -104,7 +101,7 @@ impl<M: ManageConnection> Shared<M> {
             return Ok(Vetted::Good(live));
         }
         if now >= live.expires_at {
-            return Ok(Vetted::Gone(live.retire(Fate::Old)));
+            return Ok(Vetted::Gone(live.retire()));
         }
         match (self.config.runner)(Job::Test(live), deadline.at) {
             None => Err(self.timeout(Phase::Testing, deadline)),
