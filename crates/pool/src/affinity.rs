@@ -18,16 +18,17 @@ thread_local! {
     static LAST: [Cell<usize>; POOLS] = const { [const { Cell::new(NONE) }; POOLS] };
 }
 
-/// The slot to try first. A new thread starts where its ordinal falls, to spread them.
+/// The slot to try first, of at most `slots`. A new thread starts where its ordinal falls among the
+/// `used` ones, to spread them.
 #[inline]
-pub(crate) fn recall(pool: usize, slots: usize) -> usize {
+pub(crate) fn recall(pool: usize, slots: usize, used: impl FnOnce() -> usize) -> usize {
     LAST.with(|last| {
         let hint = &last[pool % POOLS];
         if hint.get() < slots {
             return hint.get();
         }
         if hint.get() == NONE {
-            hint.set(THREADS.fetch_add(1, Ordering::Relaxed) % slots);
+            hint.set(THREADS.fetch_add(1, Ordering::Relaxed) % used().max(1));
         }
         hint.get() % slots
     })

@@ -56,8 +56,8 @@ impl<M: ManageConnection> Shared<M> {
         if now < due || claimed.is_err() {
             return;
         }
-        for slot in 0..self.bag.len() {
-            let Some(live) = self.bag.slot(slot).take_idle() else { continue };
+        for slot in self.bag.slots() {
+            let Some(live) = slot.take_idle() else { continue };
             if now >= live.expires_at || self.is_surplus(&live, now) {
                 drop(live);
             } else if let Err(live) = slot::put(live) {

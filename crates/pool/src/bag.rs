@@ -1,44 +1,36 @@
-//! The bag: a fixed array of slots and the queue of those who found none free. It knows nothing of
+//! The bag: an array of slots and the queue of those who found none free. It knows nothing of
 //! connections.
 //!
-//! **States and transitions** of a slot are in `slot.rs`. A claim or a return touches one slot and
-//! nothing else, unless somebody waits.
+//! **States and transitions** of a slot are in `slot.rs`, those of the whole bag in `queue.rs`, and
+//! what is done to the whole (resizing, pausing, closing) in `control.rs`. A claim or a return
+//! touches one slot and nothing else, unless the bag is watched.
 //!
 //! **No lost wake-up.** A caller about to wait visits each slot under the queue's lock and either
-//! claims it or marks it. A return succeeds only on an unmarked slot. So for each slot, by the
-//! order of changes to that one word: either the return came first and the visitor found the slot
-//! free (or claimed again, and marked the new claim), or the mark came first and the returner comes
-//! to the lock, where it finds the waiter.
+//! claims it or shuts it. A return succeeds only on an open slot. So for each slot, by the order of
+//! changes to that one word: either the return came first and the visitor found the slot free (or
+//! claimed again, and marked the new claim), or the mark came first and the returner comes to the
+//! lock, where it finds the waiter.
 //!
-//! **No barging.** Hence the invariant, under the lock: *while anybody waits, every slot is marked
-//! or retired, so none is free.* Its claimant passes a marked slot to the oldest waiter without
-//! freeing it, still marked if others wait; a newcomer finds nothing to take and goes to the end of
-//! the queue. When the last waiter has gone marks may be left over: each costs its claimant one
-//! visit to the lock.
+//! **No barging.** While anybody waits no slot is free (the invariant in `queue.rs`): a newcomer
+//! finds nothing to take and goes to the end of the queue. When the last waiter has gone marks may
+//! be left over: each costs its claimant one visit to the lock.
 //!
 //! Before it queues, a caller that found every slot busy *and nobody waiting* yields its time slice
 //! a few times: where there are more threads than cores, the holder usually is just preempted.
 //!
 //! **Lock order.** Queue, then nothing: verdicts are given after it is unlocked.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::slot::{Resident, Settled, Slot, Wish};
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
-use crate::waiter::{Grant, Verdict, Waiter};
+use crate::queue::{Queue, Ruling};
+use crate::slot::{Resident, Seen, Settled, Slot};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
+use crate::waiter::{Grant, Refusal, Verdict, Waiter};
 
 /// Time slices given away before parking; loom explores the parking instead.
 const YIELDS: usize = if cfg!(loom) { 0 } else { 4 };
 
-/// Why there is no grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Timeout,
-    Closed,
-}
-
-/// A count of the slots at no one instant.
+/// A count of the slots at no one instant, each counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Census {
     pub(crate) idle: usize,
@@ -47,31 +39,68 @@ pub(crate) struct Census {
 }
 
 pub(crate) struct Bag<T> {
+    /// As many as the bag may ever have; those beyond its size are retired.
     slots: Box<[Slot<T>]>,
-    queue: Mutex<Queue<T>>,
-    /// A copy of the queue's length, written under its lock, read by `census` and before yielding.
-    waiting: AtomicUsize,
+    /// No slot from this one on was ever open. Written under the queue's lock; only grows.
+    reach: AtomicUsize,
+    pub(crate) desk: Desk<T>,
 }
 
-struct Queue<T> {
-    /// Oldest first. A waiter is here exactly until it is granted, refused, or gives up.
-    waiters: VecDeque<Arc<Waiter<T>>>,
-    /// Set once.
-    closed: bool,
+/// The slow path's part. On cache lines of its own: the short path reads where the slots are, and
+/// that must not come and go with each waiter.
+#[repr(align(128))]
+pub(crate) struct Desk<T> {
+    pub(crate) queue: Mutex<Queue<T>>,
+    /// Rings when no slot is busy, for those who are counted in `Queue::resting`.
+    pub(crate) rest: Condvar,
+    /// Copies of what is in the queue, written under its lock, read without.
+    posted: Posted,
+}
+
+struct Posted {
+    waiting: AtomicUsize,
+    size: AtomicUsize,
+    paused: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl<T: Resident> Bag<T> {
-    pub(crate) fn new(slots: usize) -> Self {
+    /// A bag of `size` slots that may have up to `capacity`.
+    pub(crate) fn new(size: usize, capacity: usize) -> Self {
+        let slot = |nth| if nth < size { Slot::vacant() } else { Slot::retired() };
         Bag {
-            slots: (0..slots).map(|_| Slot::vacant()).collect(),
-            queue: Mutex::new(Queue { waiters: VecDeque::new(), closed: false }),
-            waiting: AtomicUsize::new(0),
+            slots: (0..capacity.max(size)).map(slot).collect(),
+            reach: AtomicUsize::new(size),
+            desk: Desk {
+                queue: Mutex::new(Queue::new(size)),
+                rest: Condvar::new(),
+                posted: Posted {
+                    waiting: AtomicUsize::new(0),
+                    size: AtomicUsize::new(size),
+                    paused: AtomicBool::new(false),
+                    closed: AtomicBool::new(false),
+                },
+            },
         }
     }
 
+    /// The most slots that it may ever have.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.slots.len()
+    }
+
+    /// How many slots it may have now.
+    pub(crate) fn size(&self) -> usize {
+        self.desk.posted.size.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.desk.posted.paused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.desk.posted.closed.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -79,10 +108,21 @@ impl<T: Resident> Bag<T> {
         &self.slots[slot]
     }
 
+    /// The slots that were ever open.
+    pub(crate) fn slots(&self) -> &[Slot<T>] {
+        &self.slots[..self.reach.load(Ordering::Relaxed)]
+    }
+
+    /// Lets the slots below `size` be found, of which none is open yet.
+    pub(crate) fn extend(&self, size: usize) {
+        self.reach.fetch_max(size, Ordering::Relaxed);
+    }
+
     /// Each slot once, beginning at `hint`.
     fn from(&self, hint: usize) -> impl Iterator<Item = usize> {
-        let start = if hint < self.slots.len() { hint } else { 0 };
-        (start..self.slots.len()).chain(0..start)
+        let reach = self.slots().len();
+        let start = if hint < reach { hint } else { 0 };
+        (start..reach).chain(0..start)
     }
 
     /// Claims an idle slot, the one at `hint` first.
@@ -117,42 +157,65 @@ impl<T: Resident> Bag<T> {
             if let Some(grant) = self.take_free(hint) {
                 return Ok(grant);
             }
-            if self.waiting.load(Ordering::Relaxed) > 0 {
+            if self.desk.posted.waiting.load(Ordering::Relaxed) > 0 {
                 break;
             }
             std::thread::yield_now();
         }
         match self.enqueue(hint)? {
             Enqueued::Served(grant) => Ok(grant),
-            Enqueued::Waiting(waiter) => self.wait(&waiter, deadline),
+            Enqueued::Waiting(waiter) => self.wait(&waiter, deadline).map(|(grant, _none)| grant),
         }
     }
 
     /// Takes a slot that became free meanwhile, or joins the end of the queue.
     fn enqueue(&self, hint: usize) -> Result<Enqueued<T>, Refusal> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.desk.queue.lock();
         if queue.closed {
             return Err(Refusal::Closed);
         }
-        // With others in the queue every slot is marked already.
+        // With others in the queue every slot is shut already.
         if queue.waiters.is_empty() {
             for slot in self.from(hint) {
-                if let Wish::Free(content) = self.slots[slot].claim_or_mark() {
+                if let Some(content) = self.slots[slot].claim_or_shut() {
                     return Ok(Enqueued::Served(Grant { slot, content }));
                 }
             }
         }
-        let waiter = Arc::new(Waiter::new());
+        let waiter = Arc::new(Waiter::new(1));
         queue.waiters.push_back(Arc::clone(&waiter));
-        self.count(&queue);
+        self.conclude(queue, None);
         Ok(Enqueued::Waiting(waiter))
+    }
+
+    /// Claims `need` slots at once, at least one, waiting in the queue until `deadline` for all.
+    pub(crate) fn claim_many(
+        &self,
+        need: usize,
+        deadline: Option<Instant>,
+    ) -> Result<(Grant<T>, Vec<Grant<T>>), Refusal> {
+        let mut queue = self.desk.queue.lock();
+        if queue.closed {
+            return Err(Refusal::Closed);
+        }
+        if need > queue.size {
+            return Err(Refusal::TooMany);
+        }
+        if !queue.is_watched() {
+            queue.shut(self.slots());
+        }
+        let waiter = Arc::new(Waiter::new(need));
+        queue.waiters.push_back(Arc::clone(&waiter));
+        let rulings = queue.serve(self.slots());
+        self.conclude(queue, rulings);
+        self.wait(&waiter, deadline)
     }
 
     fn wait(
         &self,
         waiter: &Arc<Waiter<T>>,
         deadline: Option<Instant>,
-    ) -> Result<Grant<T>, Refusal> {
+    ) -> Result<(Grant<T>, Vec<Grant<T>>), Refusal> {
         let verdict = match waiter.wait(deadline) {
             Some(verdict) => verdict,
             None if self.leave(waiter) => return Err(Refusal::Timeout),
@@ -160,42 +223,34 @@ impl<T: Resident> Bag<T> {
             None => waiter.wait(None).expect("a wait without a deadline ends with a verdict"),
         };
         match verdict {
-            Verdict::Granted(grant) => Ok(grant),
-            Verdict::Closed => Err(Refusal::Closed),
+            Verdict::Granted(first, rest) => Ok((first, rest)),
+            Verdict::Refused(why) => Err(why),
         }
     }
 
-    /// Takes `waiter` out of the queue; false when somebody else already has.
+    /// Takes `waiter` out of the queue; false when somebody else already has. What was withheld
+    /// for it goes to those behind it.
     fn leave(&self, waiter: &Arc<Waiter<T>>) -> bool {
-        let mut queue = self.queue.lock();
-        let Some(place) = queue.waiters.iter().position(|other| Arc::ptr_eq(other, waiter)) else {
+        let mut queue = self.desk.queue.lock();
+        if !queue.leave(waiter) {
             return false;
-        };
-        queue.waiters.remove(place);
-        self.count(&queue);
+        }
+        let rulings = queue.serve(self.slots());
+        self.conclude(queue, rulings);
         true
     }
 
-    fn count(&self, queue: &Queue<T>) {
-        self.waiting.store(queue.waiters.len(), Ordering::Relaxed);
-    }
-
-    /// Returns the content of a slot that turned out to be marked. Comes back with it when the bag
-    /// is closed: the slot is then still the caller's, to vacate when it has disposed of the
+    /// Returns the content of a slot that turned out to be shut. Comes back with it when the slot
+    /// is to be retired: it is then still the caller's, to vacate when it has disposed of the
     /// content.
     #[cold]
     pub(crate) fn put_marked(&self, slot: usize, content: Box<T>) -> Option<Box<T>> {
-        let mut queue = self.queue.lock();
-        if queue.closed {
+        let mut queue = self.desk.queue.lock();
+        if queue.has_surplus() {
+            queue.doom(&self.slots[slot]);
             return Some(content);
         }
-        match self.oldest(&mut queue, slot) {
-            Some(oldest) => {
-                drop(queue);
-                oldest.settle(Verdict::Granted(Grant { slot, content: Some(content) }));
-            }
-            None => self.slots[slot].settle(Settled::Idle(content)),
-        }
+        self.hand_over(queue, slot, Some(content));
         None
     }
 
@@ -204,47 +259,62 @@ impl<T: Resident> Bag<T> {
         if self.slots[slot].vacate() {
             return;
         }
-        let mut queue = self.queue.lock();
-        if queue.closed {
-            self.slots[slot].settle(Settled::Retired);
-        } else if let Some(oldest) = self.oldest(&mut queue, slot) {
-            drop(queue);
-            oldest.settle(Verdict::Granted(Grant { slot, content: None }));
+        let mut queue = self.desk.queue.lock();
+        if queue.has_surplus() || self.slots[slot].is_doomed() {
+            queue.retire(&self.slots[slot]);
+            self.conclude(queue, None);
         } else {
-            self.slots[slot].settle(Settled::Vacant);
+            self.hand_over(queue, slot, None);
         }
     }
 
-    /// Takes the oldest waiter out of the queue, to be the next claimant of `slot`.
-    fn oldest(&self, queue: &mut Queue<T>, slot: usize) -> Option<Arc<Waiter<T>>> {
-        let oldest = queue.waiters.pop_front()?;
-        self.count(queue);
-        self.slots[slot].settle(Settled::Claimed { awaited: !queue.waiters.is_empty() });
-        Some(oldest)
+    /// Settles the caller's marked slot: with the oldest waiter, or for all who wait, or for all.
+    fn hand_over(&self, mut queue: MutexGuard<'_, Queue<T>>, slot: usize, content: Option<Box<T>>) {
+        if let Some(oldest) = queue.pop_single() {
+            self.slots[slot].settle(Settled::Claimed { watched: queue.is_watched() });
+            let verdict = Verdict::Granted(Grant { slot, content }, Vec::new());
+            self.conclude(queue, Some((oldest, verdict)));
+        } else if queue.is_watched() {
+            queue.withhold(&self.slots[slot], content);
+            let rulings = queue.serve(self.slots());
+            self.conclude(queue, rulings);
+        } else {
+            self.slots[slot].settle(Settled::Free(content));
+        }
     }
 
-    /// Refuses everybody who waits and everybody who comes, and hands out what was idle. Each such
-    /// slot is the caller's, to vacate.
-    pub(crate) fn close(&self) -> Vec<Box<T>> {
-        let mut queue = self.queue.lock();
-        queue.closed = true;
-        let refused = std::mem::take(&mut queue.waiters);
-        self.count(&queue);
-        let idle = self.slots.iter().filter_map(Slot::retire_or_mark).collect();
+    /// Ends a visit to the queue: posts what has changed, unlocks it, and gives the verdicts.
+    pub(crate) fn conclude(
+        &self,
+        queue: MutexGuard<'_, Queue<T>>,
+        rulings: impl IntoIterator<Item = Ruling<T>>,
+    ) {
+        let posted = &self.desk.posted;
+        posted.waiting.store(queue.waiters.len(), Ordering::Relaxed);
+        posted.size.store(queue.size, Ordering::Relaxed);
+        posted.paused.store(queue.paused, Ordering::Relaxed);
+        posted.closed.store(queue.closed, Ordering::Relaxed);
+        if queue.resting > 0 {
+            self.desk.rest.notify_all();
+        }
         drop(queue);
-        for waiter in refused {
-            waiter.settle(Verdict::Closed);
+        for (waiter, verdict) in rulings {
+            waiter.settle(verdict);
         }
-        idle
     }
 
     /// Counts without a lock; the parts need not be of one instant.
     pub(crate) fn census(&self) -> Census {
-        Census {
-            idle: self.slots.iter().filter(|slot| slot.is_idle()).count(),
-            busy: self.slots.iter().filter(|slot| slot.is_busy()).count(),
-            waiting: self.waiting.load(Ordering::Relaxed),
+        let waiting = self.desk.posted.waiting.load(Ordering::Relaxed);
+        let mut census = Census { idle: 0, busy: 0, waiting };
+        for slot in self.slots() {
+            match slot.look() {
+                Seen::Idle => census.idle += 1,
+                Seen::Busy => census.busy += 1,
+                Seen::Vacant | Seen::Retired => {}
+            }
         }
+        census
     }
 }
 

@@ -10,7 +10,7 @@ use r2d2::{
 };
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MOST};
 use crate::error::Error;
 use crate::gate::Returned;
 use crate::opening::{isolated, on_caller};
@@ -24,6 +24,7 @@ impl<M: ManageConnection> Default for Builder<M> {
     fn default() -> Self {
         Builder(Config {
             max_size: 10,
+            max_capacity: None,
             min_idle: None,
             test_on_check_out: true,
             test_after_idle: Duration::from_millis(500),
@@ -45,13 +46,24 @@ impl<M: ManageConnection> Builder<M> {
         Self::default()
     }
 
-    /// Sets the most connections that are open at once. Default 10.
+    /// Sets the most connections that are open at once, until [`Pool::resize`]. Default 10.
     ///
     /// # Panics
     /// When it is 0 or above 65,536.
     pub fn max_size(mut self, max_size: u32) -> Self {
-        assert!((1..=1 << 16).contains(&max_size), "max_size must be from 1 to 65536");
+        assert!((1..=MOST).contains(&max_size), "max_size must be from 1 to 65536");
         self.0.max_size = max_size;
+        self
+    }
+
+    /// Sets the most that [`Pool::resize`] may ask for, at a price of 128 bytes each. Default four
+    /// times `max_size`, at least 64. At most 65,536; below `max_size` it counts as that.
+    ///
+    /// # Panics
+    /// When it is 0 or above 65,536.
+    pub fn max_capacity(mut self, max_capacity: u32) -> Self {
+        assert!((1..=MOST).contains(&max_capacity), "max_capacity must be from 1 to 65536");
+        self.0.max_capacity = Some(max_capacity);
         self
     }
 

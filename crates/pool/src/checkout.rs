@@ -1,24 +1,25 @@
 //! The way out: a short path that touches one slot, and a long one with a deadline.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use r2d2::ManageConnection;
 
 use crate::affinity;
-use crate::bag::Refusal;
 use crate::clock::Tick;
-use crate::error::{Error, OPEN, Phase, Timeout};
+use crate::error::{Error, OPEN, Phase, Request, Timeout};
 use crate::live::{Claim, Live};
 use crate::opening::Job;
 use crate::shared::Shared;
+use crate::waiter::{Grant, Refusal};
 
 /// When to give up, and what was asked, for the message.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline {
     limit: Duration,
     /// `None`: further away than the clock can tell.
-    at: Option<Instant>,
+    pub(crate) at: Option<Instant>,
 }
 
 impl Deadline {
@@ -47,10 +48,25 @@ pub(crate) enum Vetted<M: ManageConnection> {
     Gone(Claim<M>),
 }
 
+/// A claimed slot, as it was found. Dropping it frees the slot.
+enum Held<M: ManageConnection> {
+    Connection(Box<Live<M>>),
+    Vacancy(Claim<M>),
+}
+
+impl<M: ManageConnection> Held<M> {
+    fn live(self) -> Option<Box<Live<M>>> {
+        match self {
+            Held::Connection(live) => Some(live),
+            Held::Vacancy(_) => None,
+        }
+    }
+}
+
 impl<M: ManageConnection> Shared<M> {
     #[inline]
     pub(crate) fn take_ready(&self) -> Ready<M> {
-        let hint = affinity::recall(self.id, self.bag.len());
+        let hint = self.hint();
         let Some((slot, live)) = self.bag.take_idle(hint) else { return Ready::Nothing };
         if slot != hint {
             affinity::remember(self.id, slot);
@@ -66,28 +82,71 @@ impl<M: ManageConnection> Shared<M> {
         doubtful: Option<Box<Live<M>>>,
         deadline: Deadline,
     ) -> Result<Box<Live<M>>, Error<M::Error>> {
-        let vetted = match doubtful {
-            Some(live) => self.vet(live, deadline)?,
+        let held = match doubtful {
+            Some(live) => Held::Connection(live),
             None => self.claim(deadline)?,
         };
-        match vetted {
-            Vetted::Good(live) => Ok(live),
-            Vetted::Gone(claim) => self.connect(claim, deadline),
+        self.make_ready(held, deadline)
+    }
+
+    /// Claims a slot, waiting for one.
+    fn claim(self: &Arc<Self>, deadline: Deadline) -> Result<Held<M>, Error<M::Error>> {
+        let hint = self.hint();
+        let grant = self.bag.claim(hint, deadline.at);
+        let grant = grant.map_err(|why| self.refusal(why, Phase::Waiting, 1, deadline))?;
+        affinity::remember(self.id, grant.slot);
+        Ok(self.hold(grant))
+    }
+
+    /// As `check_out`, for several connections at once: all or none.
+    pub(crate) fn check_out_many(
+        self: &Arc<Self>,
+        count: u32,
+        deadline: Deadline,
+    ) -> Result<Vec<Box<Live<M>>>, Error<M::Error>> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let granted = self.bag.claim_many(count as usize, deadline.at);
+        let phase = Phase::WaitingForMany(count);
+        let (first, rest) = granted.map_err(|why| self.refusal(why, phase, count, deadline))?;
+        // All are held before any of the manager's code runs: a panic there frees them.
+        let held: Vec<_> = iter::once(first).chain(rest).map(|grant| self.hold(grant)).collect();
+        let mut ready = Vec::with_capacity(held.len());
+        let mut held = held.into_iter();
+        while let Some(next) = held.next() {
+            match self.make_ready(next, deadline) {
+                Ok(live) => ready.push(live),
+                Err(error) => {
+                    ready.into_iter().chain(held.filter_map(Held::live)).for_each(Self::give_back);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ready)
+    }
+
+    fn hold(self: &Arc<Self>, grant: Grant<Live<M>>) -> Held<M> {
+        match grant.content {
+            Some(live) => Held::Connection(live),
+            None => Held::Vacancy(Claim { shared: Arc::clone(self), slot: grant.slot }),
         }
     }
 
-    /// Claims a slot, waiting for one, with the connection in it vetted or with none.
-    fn claim(self: &Arc<Self>, deadline: Deadline) -> Result<Vetted<M>, Error<M::Error>> {
-        let hint = affinity::recall(self.id, self.bag.len());
-        let grant = self.bag.claim(hint, deadline.at).map_err(|why| match why {
-            Refusal::Timeout => self.timeout(Phase::Waiting, deadline),
-            Refusal::Closed => Error::closed(),
-        })?;
-        affinity::remember(self.id, grant.slot);
-        match grant.content {
-            Some(live) => self.vet(live, deadline),
-            None => Ok(Vetted::Gone(Claim { shared: Arc::clone(self), slot: grant.slot })),
-        }
+    /// Vets a connection, or opens one.
+    fn make_ready(
+        &self,
+        held: Held<M>,
+        deadline: Deadline,
+    ) -> Result<Box<Live<M>>, Error<M::Error>> {
+        let claim = match held {
+            Held::Vacancy(claim) => claim,
+            Held::Connection(live) => match self.vet(live, deadline)? {
+                Vetted::Good(live) => return Ok(live),
+                Vetted::Gone(claim) => claim,
+            },
+        };
+        self.connect(claim, deadline)
     }
 
     /// Retires a connection that is too old, and tests one that was idle for long.
@@ -130,13 +189,28 @@ impl<M: ManageConnection> Shared<M> {
         }
     }
 
+    fn refusal(
+        &self,
+        why: Refusal,
+        phase: Phase,
+        count: u32,
+        deadline: Deadline,
+    ) -> Error<M::Error> {
+        match why {
+            Refusal::Timeout if self.bag.is_paused() => self.timeout(Phase::Paused, deadline),
+            Refusal::Timeout => self.timeout(phase, deadline),
+            Refusal::TooMany => Error::out_of_bounds(Request::Lend, count, self.max_size()),
+            Refusal::Closed => Error::closed(),
+        }
+    }
+
     fn timeout(&self, phase: Phase, deadline: Deadline) -> Error<M::Error> {
         let census = self.bag.census();
         Error::timeout(Timeout {
             limit: deadline.limit,
             phase,
             busy: census.busy,
-            max_size: self.bag.len(),
+            max_size: self.bag.size(),
             waiting: census.waiting,
             holder: self.who_is_in_the_way(),
         })

@@ -8,8 +8,14 @@ use crate::clock::Clock;
 use crate::gate::ReturnGate;
 use crate::opening::Runner;
 
+/// The bound on `max_size`.
+pub(crate) const MOST: u32 = 1 << 16;
+
 pub(crate) struct Config<M: ManageConnection> {
+    /// As built; the pool may have been resized since.
     pub(crate) max_size: u32,
+    /// `None`: four times `max_size`, at least 64.
+    pub(crate) max_capacity: Option<u32>,
     pub(crate) min_idle: Option<u32>,
     pub(crate) test_on_check_out: bool,
     pub(crate) test_after_idle: Duration,
@@ -22,4 +28,11 @@ pub(crate) struct Config<M: ManageConnection> {
     /// Where the manager's blocking calls are made.
     pub(crate) runner: Runner<M>,
     pub(crate) clock: Clock,
+}
+
+impl<M: ManageConnection> Config<M> {
+    /// The most that the pool may be resized to.
+    pub(crate) fn max_capacity(&self) -> u32 {
+        self.max_capacity.unwrap_or((4 * self.max_size).clamp(64, MOST)).max(self.max_size)
+    }
 }

@@ -14,6 +14,15 @@ enum Kind<E> {
     Timeout(Timeout),
     Manager { action: &'static str, cause: E },
     Closed,
+    OutOfBounds { request: Request, asked: u32, most: u32 },
+    StillLent { lent: u32, waited: Duration },
+}
+
+/// What was asked of a pool in a number that it can't meet, however long it waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Request {
+    Lend,
+    Resize,
 }
 
 /// What a caller found when its deadline came.
@@ -38,8 +47,24 @@ pub(crate) enum InTheWay {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Phase {
     Waiting,
+    /// For that many at once.
+    WaitingForMany(u32),
+    /// While the pool was paused.
+    Paused,
     Testing,
     Connecting,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Phase::Waiting => f.write_str("waiting for one"),
+            Phase::WaitingForMany(count) => write!(f, "waiting for {count} at once"),
+            Phase::Paused => f.write_str("waiting while the pool is paused"),
+            Phase::Testing => f.write_str("testing one"),
+            Phase::Connecting => f.write_str("opening one"),
+        }
+    }
 }
 
 /// What the manager refused to do, as the message says it.
@@ -58,9 +83,32 @@ impl<E> Error<E> {
         Error(Box::new(Kind::Closed))
     }
 
+    pub(crate) fn out_of_bounds(request: Request, asked: u32, most: u32) -> Self {
+        Error(Box::new(Kind::OutOfBounds { request, asked, most }))
+    }
+
+    pub(crate) fn still_out(lent: u32, waited: Duration) -> Self {
+        Error(Box::new(Kind::StillLent { lent, waited }))
+    }
+
     /// Whether the deadline came first.
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Kind::Timeout(_))
+        matches!(*self.0, Kind::Timeout(_) | Kind::StillLent { .. })
+    }
+
+    /// Whether more was asked for than the pool can ever have: waiting would not have helped.
+    pub fn is_out_of_bounds(&self) -> bool {
+        matches!(*self.0, Kind::OutOfBounds { .. })
+    }
+
+    /// How many connections were lent, or being opened, when
+    /// [`close_within`](crate::Pool::close_within) or [`pause_within`](crate::Pool::pause_within)
+    /// gave up waiting for them.
+    pub fn still_lent(&self) -> Option<u32> {
+        match *self.0 {
+            Kind::StillLent { lent, .. } => Some(lent),
+            _ => None,
+        }
     }
 
     /// Whether the manager, or the database behind it, refused; [`cause`](Error::cause) says why.
@@ -107,6 +155,18 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Kind::Timeout(timeout) => timeout.fmt(f),
             Kind::Manager { action, cause } => write!(f, "cannot {action}: {cause}"),
             Kind::Closed => f.write_str("the pool is closed"),
+            Kind::OutOfBounds { request: Request::Lend, asked, most } => {
+                write!(f, "{asked} connections at once can't be had: max_size is {most}")
+            }
+            Kind::OutOfBounds { request: Request::Resize, asked, most } => {
+                write!(
+                    f,
+                    "max_size can't become {asked}: it must be from 1 to {most}, the capacity"
+                )
+            }
+            Kind::StillLent { lent, waited } => {
+                write!(f, "not all connections came back within {waited:?}: {lent} still lent")
+            }
         }
     }
 }
@@ -114,14 +174,9 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Timeout { limit, phase, busy, max_size, waiting, holder } = self;
-        let doing = match phase {
-            Phase::Waiting => "waiting for one",
-            Phase::Testing => "testing one",
-            Phase::Connecting => "opening one",
-        };
         write!(
             f,
-            "no connection within {limit:?}, {doing}: \
+            "no connection within {limit:?}, {phase}: \
              {busy} of {max_size} in use, {waiting} others waiting"
         )?;
         match holder {

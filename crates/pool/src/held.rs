@@ -22,6 +22,7 @@ use crate::clock::Tick;
 use crate::error::InTheWay;
 use crate::shared::Shared;
 use crate::site::{AtomicSite, Site};
+use crate::slot::Slot;
 
 /// Who has a connection; see [`Pool::holders`](crate::Pool::holders).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ fn this_thread() -> u64 {
 
 impl<M: ManageConnection> Shared<M> {
     fn records(&self) -> impl Iterator<Item = &Record> {
-        (0..self.bag.len()).map(|slot| self.bag.slot(slot).record())
+        self.bag.slots().iter().map(Slot::record)
     }
 
     /// All who have a connection, the longest first.

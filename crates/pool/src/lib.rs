@@ -73,6 +73,7 @@ mod checkin;
 mod checkout;
 mod clock;
 mod config;
+mod control;
 mod error;
 mod gate;
 mod held;
@@ -80,8 +81,10 @@ mod live;
 #[cfg(all(loom, test))]
 mod models;
 mod opening;
+mod operate;
 mod pool;
 mod pooled;
+mod queue;
 mod shared;
 mod site;
 mod slot;

@@ -8,9 +8,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::bag::{Bag, Refusal};
+use crate::bag::Bag;
 use crate::slot::{self, Resident, Slot};
-use crate::waiter::Grant;
+use crate::waiter::{Grant, Refusal};
 
 /// Stands for a connection: knows its slot, and whether somebody else has it at the same time.
 struct Thing {
@@ -47,7 +47,7 @@ fn fill(bag: &Arc<Bag<Thing>>, grant: Grant<Thing>) -> Box<Thing> {
 
 /// A bag with all its slots idle.
 fn stocked(slots: usize) -> Arc<Bag<Thing>> {
-    let bag = Arc::new(Bag::new(slots));
+    let bag = Arc::new(Bag::new(slots, slots));
     let all: Vec<_> = (0..slots).map(|_| bag.take_free(0).expect("a free slot")).collect();
     all.into_iter().for_each(|grant| give_back(fill(&bag, grant)));
     bag
@@ -201,7 +201,7 @@ fn closing_refuses_waiters_and_retires_all() {
 #[test]
 fn closing_retires_what_is_vacant() {
     explore(|| {
-        let bag: Arc<Bag<Thing>> = Arc::new(Bag::new(1));
+        let bag: Arc<Bag<Thing>> = Arc::new(Bag::new(1, 1));
         let other = Arc::clone(&bag);
         let thread = thread::spawn(move || {
             if let Some(grant) = other.take_free(0) {

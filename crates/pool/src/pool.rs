@@ -42,8 +42,13 @@ pub struct State {
     pub idle_connections: u32,
     /// Callers in the queue.
     pub waiters: u32,
-    /// The bound on `connections`.
+    /// The bound on `connections`: above it for as long as a smaller [`resize`](Pool::resize)
+    /// waits for busy ones to come back.
     pub max_size: u32,
+    /// Whether nothing is lent until [`resume`](Pool::resume).
+    pub paused: bool,
+    /// Whether nothing is lent any more.
+    pub closed: bool,
 }
 
 impl<M: ManageConnection> Pool<M> {
@@ -54,6 +59,10 @@ impl<M: ManageConnection> Pool<M> {
     #[track_caller]
     pub fn new(manager: M) -> Result<Self, Error<M::Error>> {
         Self::builder().build(manager)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<M>> {
+        &self.0.shared
     }
 
     /// Starts to set up a pool.
@@ -95,6 +104,38 @@ impl<M: ManageConnection> Pool<M> {
         Ok(self.lend(live, site))
     }
 
+    /// Lends `count` connections at once, all or none, waiting for them up to the
+    /// `connection_timeout`.
+    ///
+    /// It waits in the same queue as everybody: what comes back is kept for it once it is the
+    /// oldest, and goes to the next in line at its deadline. So any mix of `get` and `get_many`
+    /// is served in the order of asking, and no two callers each hold what the other lacks, as they
+    /// may when each asks for one after another.
+    ///
+    /// # Errors
+    /// As [`get`](Pool::get), and [`is_out_of_bounds`](Error::is_out_of_bounds) at once when
+    /// `count` is above `max_size`, or when the pool becomes smaller than that.
+    #[track_caller]
+    pub fn get_many(&self, count: u32) -> Result<Vec<Pooled<M>>, Error<M::Error>> {
+        self.get_many_timeout(count, self.connection_timeout())
+    }
+
+    /// Lends `count` connections at once as [`get_many`](Pool::get_many) does, waiting up to
+    /// `timeout`: one deadline over all of it.
+    ///
+    /// # Errors
+    /// As [`get_many`](Pool::get_many).
+    #[track_caller]
+    pub fn get_many_timeout(
+        &self,
+        count: u32,
+        timeout: Duration,
+    ) -> Result<Vec<Pooled<M>>, Error<M::Error>> {
+        let site = Location::caller();
+        let lives = self.0.shared.check_out_many(count, Deadline::after(timeout))?;
+        Ok(lives.into_iter().map(|live| self.lend(live, site)).collect())
+    }
+
     /// Lends an idle connection if there is one: never waits and never opens one. A connection that
     /// is due for its test is tested, and closed if it fails.
     #[track_caller]
@@ -131,12 +172,6 @@ impl<M: ManageConnection> Pool<M> {
         Pooled::lend(live, site, self.0.shared.config.clock.now())
     }
 
-    /// Closes the pool: idle connections at once, lent ones when they come back. Those who wait,
-    /// and those who come later, get an error that says so.
-    pub fn close(&self) {
-        self.0.shared.close();
-    }
-
     /// Counts connections and waiters without a lock.
     pub fn state(&self) -> State {
         let census = self.0.shared.bag.census();
@@ -145,6 +180,8 @@ impl<M: ManageConnection> Pool<M> {
             idle_connections: census.idle as u32,
             waiters: census.waiting as u32,
             max_size: self.max_size(),
+            paused: self.0.shared.bag.is_paused(),
+            closed: self.0.shared.bag.is_closed(),
         }
     }
 
@@ -167,9 +204,9 @@ impl<M: ManageConnection> Pool<M> {
         self.0.shared.holders()
     }
 
-    /// Returns the most connections that this pool opens.
+    /// Returns the most connections that this pool opens, as built or last resized.
     pub fn max_size(&self) -> u32 {
-        self.0.shared.config.max_size
+        self.0.shared.max_size()
     }
 
     /// Returns the number of idle connections that reaping leaves.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use r2d2::ManageConnection;
 
+use crate::affinity;
 use crate::bag::Bag;
 use crate::clock::NEVER;
 use crate::config::Config;
@@ -24,7 +25,7 @@ impl<M: ManageConnection> Shared<M> {
     pub(crate) fn new(manager: M, config: Config<M>) -> Self {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
         let shared = Shared {
-            bag: Bag::new(config.max_size as usize),
+            bag: Bag::new(config.max_size as usize, config.max_capacity() as usize),
             manager,
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             reap_at: AtomicU64::new(NEVER),
@@ -33,6 +34,17 @@ impl<M: ManageConnection> Shared<M> {
         let first = shared.next_reaping(shared.config.clock.now());
         shared.reap_at.store(first, Ordering::Relaxed);
         shared
+    }
+
+    /// The slot that this thread should try first.
+    #[inline]
+    pub(crate) fn hint(&self) -> usize {
+        affinity::recall(self.id, self.bag.capacity(), || self.bag.size())
+    }
+
+    /// The most connections that there may be now.
+    pub(crate) fn max_size(&self) -> u32 {
+        self.bag.size() as u32
     }
 
     /// Refuses all callers and closes what is idle; what is lent closes when it comes back.

@@ -1,25 +1,33 @@
 //! One slot of the bag: a pointer that is also the slot's state. The only unsafe file.
 //!
-//! | word          | state   | who may leave it, and how                                        |
-//! |---------------|---------|------------------------------------------------------------------|
-//! | null          | vacant  | anyone, by a compare-exchange to busy                            |
-//! | `BUSY` (1)    | busy    | its claimant, by a compare-exchange to idle or vacant; a caller  |
-//! |               |         | about to wait, by one to marked (the claim stays its claimant's) |
-//! | `MARKED` (2)  | busy,   | its claimant alone, by a store under the queue's lock            |
-//! |               | awaited |                                                                  |
-//! | `RETIRED` (3) | retired | nobody: the bag is closed                                        |
-//! | anything else | idle    | anyone, by a compare-exchange to busy, which wins the box        |
+//! | word          | state     | who may leave it, and how                                        |
+//! |---------------|-----------|------------------------------------------------------------------|
+//! | null          | vacant    | anyone, by a compare-exchange to busy                            |
+//! | a pointer     | idle      | anyone, by a compare-exchange to busy, which wins the box        |
+//! | `BUSY` (2)    | busy      | its claimant, by a compare-exchange to idle or vacant            |
+//! | `MARKED` (3)  | busy,     | its claimant, by a store under the queue's lock                  |
+//! |               | watched   |                                                                  |
+//! | null + 1      | vacant,   | whoever has the queue's lock, by a store                         |
+//! |               | withheld  |                                                                  |
+//! | pointer + 1   | idle,     | whoever has the queue's lock, by a store, which wins the box     |
+//! |               | withheld  |                                                                  |
+//! | `DOOMED` (6)  | busy, its | its claimant, under the queue's lock, to retired; anyone else    |
+//! |               | last time | who has the lock, to marked (the slot is wanted after all)       |
+//! | `RETIRED` (7) | retired   | whoever has the queue's lock, by a store                         |
+//!
+//! The first three are *open*: they change without a lock. Whoever has the queue's lock may *shut*
+//! an open slot by a compare-exchange (busy to marked, free to withheld); all others are shut, and
+//! change under that lock alone.
 //!
 //! ```text
-//!              claim               put
-//!  vacant ---------------> busy ----------> idle
-//!     ^                    | ^ |             |
-//!     +----- vacate -------+ | | mark        |
-//!                            | v             |
-//!                 claim -----+ marked        |
-//!                  ^           (settled under the queue's lock: stays marked for the next
-//!                  |            claimant, or is cleared, filled, vacated, retired)
-//!                  +-------------------------+
+//!            claim              put, vacate
+//!   free -----------------> busy ----------> free          open: no lock
+//!    | ^                     | ^
+//!  --|-|---------------------|-|------------------------------------------------------
+//!    v |                     v |                           shut: under the queue's lock
+//!   withheld <-----------> marked ---> doomed ---> retired
+//!        ^   (its claimant returns it; the queue grants it)   |
+//!        +----------------------------------------------------+
 //! ```
 //!
 //! Publishing and looking for waiters are one exchange on one word: a claimant returns its slot by
@@ -39,9 +47,15 @@ use std::ptr;
 use crate::held::Record;
 use crate::sync::{AtomicPtr, Ordering};
 
-const BUSY: usize = 1;
-const MARKED: usize = 2;
-const RETIRED: usize = 3;
+/// Set in a shut word; in a free one it is all that tells withheld from free.
+const SHUT: usize = 1;
+const BUSY: usize = 2;
+const MARKED: usize = BUSY | SHUT;
+const DOOMED: usize = 6;
+const RETIRED: usize = DOOMED | SHUT;
+/// The bits that are zero in a pointer. In a word that is neither free nor withheld the higher of
+/// them is one.
+const TAGS: usize = 3;
 
 /// A place for one boxed value. Padded, so that neighbours do not share a cache line (nor the
 /// pair of lines that x86 prefetches together).
@@ -61,13 +75,24 @@ pub(crate) trait Resident: Sized {
     fn home(&self) -> &Slot<Self>;
 }
 
-/// What a slot says to a caller about to wait.
-pub(crate) enum Wish<T> {
-    /// It was free and is the caller's: with its content if it was idle.
+/// What a slot holds, as seen in passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Vacant,
+    Idle,
+    Busy,
+    Retired,
+}
+
+/// What becomes of the claimant's marked slot, or of a withheld, doomed or retired one.
+pub(crate) enum Settled<T> {
+    /// The next claimant has it; `watched` when it must come to the lock with it.
+    Claimed {
+        watched: bool,
+    },
     Free(Option<Box<T>>),
-    /// It is busy, and marked now.
-    Awaited,
-    /// It will never be free again.
+    Withheld(Option<Box<T>>),
+    Doomed,
     Retired,
 }
 
@@ -75,13 +100,36 @@ fn state<T>(state: usize) -> *mut T {
     ptr::without_provenance_mut(state)
 }
 
-fn holds_box<T>(word: *mut T) -> bool {
-    word.addr() > RETIRED
+/// Whether an open word holds a box.
+#[inline]
+fn is_idle<T>(word: *mut T) -> bool {
+    word.addr() & TAGS == 0 && !word.is_null()
+}
+
+/// Whether an open word is vacant or holds a box.
+fn is_free<T>(word: *mut T) -> bool {
+    word.addr() & TAGS == 0
+}
+
+fn is_withheld<T>(word: *mut T) -> bool {
+    word.addr() & TAGS == SHUT
+}
+
+fn shut<T>(word: *mut T) -> *mut T {
+    word.map_addr(|addr| addr | SHUT)
+}
+
+fn unshut<T>(word: *mut T) -> *mut T {
+    word.map_addr(|addr| addr & !SHUT)
+}
+
+fn into_word<T>(content: Option<Box<T>>) -> *mut T {
+    content.map_or(ptr::null_mut(), Box::into_raw)
 }
 
 /// Returns a box to its slot, unless the slot is marked: then it comes back, and the queue decides.
 ///
-/// Release pairs with the Acquire of the claim that wins the box.
+/// Release pairs with the Acquire of the exchange that wins the box, or withholds it.
 #[inline]
 pub(crate) fn put<T: Resident>(content: Box<T>) -> Result<(), Box<T>> {
     let word: *const AtomicPtr<T> = &content.home().word;
@@ -100,8 +148,7 @@ pub(crate) fn put<T: Resident>(content: Box<T>) -> Result<(), Box<T>> {
 
 impl<T> Slot<T> {
     pub(crate) fn vacant() -> Self {
-        const { assert!(align_of::<T>() > RETIRED && size_of::<T>() > 0, "a box is no state") };
-        Slot { word: AtomicPtr::new(ptr::null_mut()), record: Record::blank(), owns: PhantomData }
+        Self::holding(ptr::null_mut())
     }
 
     #[inline]
@@ -109,123 +156,154 @@ impl<T> Slot<T> {
         &self.record
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        holds_box(self.word.load(Ordering::Relaxed))
+    pub(crate) fn retired() -> Self {
+        Self::holding(state(RETIRED))
     }
 
-    pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.word.load(Ordering::Relaxed).addr(), BUSY | MARKED)
+    fn holding(word: *mut T) -> Self {
+        const { assert!(align_of::<T>() > TAGS && size_of::<T>() > 0, "a box is no state") };
+        Slot { word: AtomicPtr::new(word), record: Record::blank(), owns: PhantomData }
+    }
+
+    /// Looks without claiming; the answer may be old already.
+    pub(crate) fn look(&self) -> Seen {
+        let word = self.word.load(Ordering::Relaxed);
+        match word.addr() {
+            0 | SHUT => Seen::Vacant,
+            BUSY | MARKED | DOOMED => Seen::Busy,
+            RETIRED => Seen::Retired,
+            _ => Seen::Idle,
+        }
     }
 
     /// Moves the word from what was seen in it to a state, Acquire on success.
     #[inline]
-    fn exchange(&self, seen: *mut T, to: usize) -> Result<*mut T, *mut T> {
-        self.word.compare_exchange(seen, state(to), Ordering::Acquire, Ordering::Relaxed)
+    fn exchange(&self, seen: *mut T, to: *mut T) -> Result<*mut T, *mut T> {
+        self.word.compare_exchange(seen, to, Ordering::Acquire, Ordering::Relaxed)
     }
 
     /// Wins the box of an idle slot; the slot is busy afterwards and the caller's.
     #[inline]
     pub(crate) fn take_idle(&self) -> Option<Box<T>> {
         let seen = self.word.load(Ordering::Relaxed);
-        if !holds_box(seen) {
+        if !is_idle(seen) {
             return None;
         }
-        let won = self.exchange(seen, BUSY).ok()?;
+        let won = self.exchange(seen, state(BUSY)).ok()?;
         // SAFETY: see `own`: `won` was exchanged out of the word.
         Some(unsafe { Self::own(won) })
     }
 
     /// Wins a vacant slot; it is busy afterwards and the caller's.
     pub(crate) fn take_vacant(&self) -> bool {
-        self.word.load(Ordering::Relaxed).is_null() && self.exchange(ptr::null_mut(), BUSY).is_ok()
+        self.word.load(Ordering::Relaxed).is_null()
+            && self.exchange(ptr::null_mut(), state(BUSY)).is_ok()
     }
 
-    /// Claims the slot if it is free, or else marks it. The caller holds the queue's lock.
-    pub(crate) fn claim_or_mark(&self) -> Wish<T> {
+    /// Claims the slot if it is free, with its content if it was idle, or else sees that it is
+    /// shut. The caller has the queue's lock.
+    pub(crate) fn claim_or_shut(&self) -> Option<Option<Box<T>>> {
         let mut seen = self.word.load(Ordering::Relaxed);
         loop {
             let to = match seen.addr() {
-                MARKED => return Wish::Awaited,
-                RETIRED => return Wish::Retired,
                 BUSY => MARKED,
-                _ => BUSY,
+                _ if is_free(seen) => BUSY,
+                _ => return None,
             };
-            match self.exchange(seen, to) {
-                Ok(_) if to == MARKED => return Wish::Awaited,
-                Ok(won) if won.is_null() => return Wish::Free(None),
+            match self.exchange(seen, state(to)) {
+                Ok(_) if to == MARKED => return None,
+                Ok(won) if won.is_null() => return Some(None),
                 // SAFETY: see `own`: `won` is neither null nor a state, and was exchanged out.
-                Ok(won) => return Wish::Free(Some(unsafe { Self::own(won) })),
+                Ok(won) => return Some(Some(unsafe { Self::own(won) })),
                 Err(now) => seen = now,
             }
         }
     }
 
-    /// Retires a vacant slot for good; marks a busy one, so that its claimant comes to hear of it;
-    /// and claims, marked, an idle one. The caller holds the queue's lock.
-    pub(crate) fn retire_or_mark(&self) -> Option<Box<T>> {
+    /// Withholds the slot if it is free, marks it if it is busy; true when it was free. The caller
+    /// has the queue's lock.
+    pub(crate) fn shut(&self) -> bool {
         let mut seen = self.word.load(Ordering::Relaxed);
-        loop {
-            let to = match seen.addr() {
-                MARKED | RETIRED => return None,
-                0 => RETIRED,
-                _ => MARKED,
-            };
-            match self.exchange(seen, to) {
-                // SAFETY: see `own`: `won` was exchanged out of the word.
-                Ok(won) if holds_box(won) => return Some(unsafe { Self::own(won) }),
-                Ok(_) => return None,
+        while is_free(seen) || seen.addr() == BUSY {
+            match self.exchange(seen, shut(seen)) {
+                Ok(was) => return is_free(was),
                 Err(now) => seen = now,
             }
         }
+        false
     }
 
-    /// Makes the caller's busy slot vacant; false when it is marked and the queue decides.
+    /// Makes the caller's busy slot vacant; false when it is shut and the queue decides.
     pub(crate) fn vacate(&self) -> bool {
         self.word
             .compare_exchange(state(BUSY), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// Settles the caller's marked slot. The caller holds the queue's lock, so nobody marks it
-    /// meanwhile, and being the claimant, it is alone in leaving the state.
+    /// Whether the slot is doomed. The caller has the queue's lock.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.word.load(Ordering::Relaxed).addr() == DOOMED
+    }
+
+    /// Frees a withheld slot. The caller has the queue's lock.
+    ///
+    /// Release passes on what the exchange that withheld it acquired.
+    pub(crate) fn release(&self) {
+        let word = self.word.load(Ordering::Relaxed);
+        if is_withheld(word) {
+            self.word.store(unshut(word), Ordering::Release);
+        }
+    }
+
+    /// Claims a withheld slot, with its content if it was idle; it is marked afterwards and the
+    /// caller's. The caller has the queue's lock.
+    pub(crate) fn take_withheld(&self) -> Option<Option<Box<T>>> {
+        let word = self.word.load(Ordering::Relaxed);
+        if !is_withheld(word) {
+            return None;
+        }
+        self.word.store(state(MARKED), Ordering::Relaxed);
+        let won = unshut(word);
+        // SAFETY: see `own`: a withheld word changes under the queue's lock alone, which the caller
+        // has, so the load and the store are one step.
+        Some((!won.is_null()).then(|| unsafe { Self::own(won) }))
+    }
+
+    /// Settles the caller's marked slot, or a doomed or retired one. The caller has the queue's
+    /// lock, under which alone a shut word changes.
+    ///
+    /// Release pairs with the Acquire of the exchange that claims or withholds it.
     pub(crate) fn settle(&self, outcome: Settled<T>) {
         let word = match outcome {
-            Settled::Claimed { awaited: true } => state(MARKED),
-            Settled::Claimed { awaited: false } => state(BUSY),
-            Settled::Idle(content) => Box::into_raw(content),
-            Settled::Vacant => ptr::null_mut(),
+            Settled::Claimed { watched: true } => state(MARKED),
+            Settled::Claimed { watched: false } => state(BUSY),
+            Settled::Free(content) => into_word(content),
+            Settled::Withheld(content) => shut(into_word(content)),
+            Settled::Doomed => state(DOOMED),
             Settled::Retired => state(RETIRED),
         };
         self.word.store(word, Ordering::Release);
     }
 
-    /// Makes a box of what an exchange took out of a word.
+    /// Makes a box of what was taken out of a word.
     ///
     /// # Safety
-    /// `won` must be what a successful exchange of a word returned, and hold a box.
+    /// `won` must be what a successful exchange of an open word returned, or a withheld word that
+    /// was replaced under the queue's lock, unshut; and it must hold a box.
     unsafe fn own(won: *mut T) -> Box<T> {
-        // SAFETY: whatever holds a box was stored by `put` or `settle` from `Box::into_raw`, and
-        // leaves the word through one successful exchange only: its winner owns the box. Acquire
-        // there pairs with Release here, so all writes to the content happened before. `won` is
+        // SAFETY: whatever holds a box was stored by `put` or `settle` from `Box::into_raw` (`shut`
+        // and `unshut` keep its provenance), and leaves the word through one successful exchange,
+        // or one replacement under the lock, only: its winner owns the box. Acquire there, or the
+        // lock, pairs with Release here, so all writes to the content happened before. `won` is
         // what the exchange returned, not what was seen before: it has the present box's
         // provenance.
         unsafe { Box::from_raw(won) }
     }
 }
 
-/// What becomes of a marked slot.
-pub(crate) enum Settled<T> {
-    /// The next claimant has it; `awaited` while others wait still.
-    Claimed {
-        awaited: bool,
-    },
-    Idle(Box<T>),
-    Vacant,
-    Retired,
-}
-
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
+        self.release();
         drop(self.take_idle());
     }
 }

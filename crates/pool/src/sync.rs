@@ -12,7 +12,7 @@ mod shipped {
 
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
     /// Waits for a ring; true when `deadline` came first. No deadline waits for ever.
     pub(crate) fn wait<T>(
@@ -36,7 +36,7 @@ mod modelled {
     use std::time::Instant;
 
     pub(crate) use loom::sync::Arc;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
     /// loom's mutex with parking_lot's signatures.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
@@ -76,6 +76,10 @@ mod modelled {
 
         pub(crate) fn notify_one(&self) {
             self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
         }
     }
 

@@ -10,23 +10,35 @@ pub(crate) struct Grant<T> {
     pub(crate) content: Option<Box<T>>,
 }
 
+/// Why there is no grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Timeout,
+    Closed,
+    /// More slots at once than the bag may have.
+    TooMany,
+}
+
 /// What ends a wait before its deadline.
 pub(crate) enum Verdict<T> {
-    Granted(Grant<T>),
-    Closed,
+    /// As many as were needed: one, and the rest (none, without an allocation, for most).
+    Granted(Grant<T>, Vec<Grant<T>>),
+    Refused(Refusal),
 }
 
 /// The mutex is innermost: nothing else is locked while it is held, and a waiter that holds it
 /// never reaches for the queue.
 pub(crate) struct Waiter<T> {
+    /// How many slots it waits for, all at once; at least one.
+    pub(crate) need: usize,
     /// Set once, by whoever took the waiter out of the queue; emptied by the waiter.
     verdict: Mutex<Option<Verdict<T>>>,
     bell: Condvar,
 }
 
 impl<T> Waiter<T> {
-    pub(crate) fn new() -> Self {
-        Waiter { verdict: Mutex::new(None), bell: Condvar::new() }
+    pub(crate) fn new(need: usize) -> Self {
+        Waiter { need, verdict: Mutex::new(None), bell: Condvar::new() }
     }
 
     pub(crate) fn settle(&self, verdict: Verdict<T>) {

@@ -50,7 +50,7 @@ impl SqlitePool {
     ) -> Result<Self, Error> {
         let busy_timeout = manager.busy_timeout;
         let writable = manager.access == Access::ReadWrite;
-        let writer = settings(SqliteManager::pool()).min_idle(None).max_size(1);
+        let writer = settings(SqliteManager::pool()).min_idle(None).max_size(1).max_capacity(1);
         let writer = writer.build(manager.clone())?;
         let readers = settings(SqliteManager::pool()).max_size(readers);
         let readers = readers.build(manager.for_readers())?;
