@@ -289,6 +289,9 @@ impl<T: Resident> Bag<T> {
         queue: MutexGuard<'_, Queue<T>>,
         rulings: impl IntoIterator<Item = Ruling<T>>,
     ) {
+        if cfg!(any(debug_assertions, loom)) {
+            assert!(queue.is_sound(self.slots()), "the bag has lost count of its slots");
+        }
         let posted = &self.desk.posted;
         posted.waiting.store(queue.waiters.len(), Ordering::Relaxed);
         posted.size.store(queue.size, Ordering::Relaxed);

@@ -64,11 +64,7 @@ fn drain(bag: &Bag<Thing>) -> usize {
 fn close(bag: &Bag<Thing>) -> usize {
     let idle = bag.close();
     let count = idle.len();
-    for thing in idle {
-        let slot = thing.slot;
-        drop(thing);
-        bag.vacate(slot);
-    }
+    dispose(bag, idle);
     count
 }
 
@@ -224,5 +220,199 @@ fn a_return_may_free_the_bag() {
         close(&bag);
         drop(bag);
         thread.join().unwrap();
+    });
+}
+
+/// What a pool does with what a bag hands out: closes it, and vacates its slot.
+fn dispose(bag: &Bag<Thing>, surplus: Vec<Box<Thing>>) {
+    for thing in surplus {
+        let slot = thing.slot;
+        drop(thing);
+        bag.vacate(slot);
+    }
+}
+
+/// Claims as many as `count`, and gives them back.
+fn use_many(bag: &Arc<Bag<Thing>>, count: usize) -> Result<(), Refusal> {
+    let (first, rest) = bag.claim_many(count, None)?;
+    assert_eq!(rest.len() + 1, count, "all or none");
+    give_back(fill(bag, first));
+    rest.into_iter().for_each(|grant| give_back(fill(bag, grant)));
+    Ok(())
+}
+
+#[test]
+fn two_that_want_all_do_not_deadlock() {
+    explore(|| {
+        let bag = stocked(2);
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || use_many(&other, 2).expect("sooner or later"));
+        use_many(&bag, 2).expect("sooner or later");
+        thread.join().unwrap();
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn one_that_wants_all_and_two_that_want_one_are_all_served() {
+    explore(|| {
+        let bag = stocked(2);
+        let threads: Vec<_> = (0..2)
+            .map(|nth| {
+                let bag = Arc::clone(&bag);
+                thread::spawn(move || {
+                    let grant = bag.claim(nth, None).expect("sooner or later");
+                    give_back(fill(&bag, grant));
+                })
+            })
+            .collect();
+        use_many(&bag, 2).expect("sooner or later");
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn what_was_gathered_in_vain_goes_to_the_next() {
+    explore(|| {
+        let bag = stocked(2);
+        let (_, held) = bag.take_idle(0).expect("stocked");
+        let other = Arc::clone(&bag);
+        let hasty = thread::spawn(move || {
+            // A deadline in a model has always come already.
+            match other.claim_many(2, Some(std::time::Instant::now())) {
+                Ok((first, rest)) => {
+                    give_back(fill(&other, first));
+                    rest.into_iter().for_each(|grant| give_back(fill(&other, grant)));
+                }
+                Err(refusal) => assert_eq!(refusal, Refusal::Timeout),
+            }
+        });
+        let other = Arc::clone(&bag);
+        let patient = thread::spawn(move || {
+            let grant = other.claim(0, None).expect("one is never out");
+            give_back(fill(&other, grant));
+        });
+        give_back(held);
+        hasty.join().unwrap();
+        patient.join().unwrap();
+        assert_eq!(bag.census().waiting, 0);
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn a_grown_bag_serves_who_waits() {
+    explore(|| {
+        let bag = Arc::new(Bag::new(1, 2));
+        let held = bag.claim(0, None).expect("it is free");
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            let grant = other.claim(0, None).expect("by growing: the other slot stays out");
+            give_back(fill(&other, grant));
+        });
+        dispose(&bag, bag.resize(2).expect("within its capacity"));
+        thread.join().unwrap();
+        give_back(fill(&bag, held));
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn a_shrunk_bag_keeps_as_many_as_it_should() {
+    explore(|| {
+        let bag = stocked(2);
+        let threads: Vec<_> = (0..2)
+            .map(|nth| {
+                let bag = Arc::clone(&bag);
+                thread::spawn(move || {
+                    let grant = bag.claim(nth, None).expect("sooner or later");
+                    give_back(fill(&bag, grant));
+                })
+            })
+            .collect();
+        dispose(&bag, bag.resize(1).expect("smaller"));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let one = bag.take_free(0).expect("one is left");
+        assert!(bag.take_free(0).is_none(), "and no more");
+        give_back(fill(&bag, one));
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn a_bag_shrunk_and_grown_again_has_all_its_slots() {
+    explore(|| {
+        let bag = stocked(2);
+        let (_, held) = bag.take_idle(0).expect("stocked");
+        let (_, also_held) = bag.take_idle(1).expect("stocked");
+        let thread = thread::spawn(move || {
+            give_back(held);
+            give_back(also_held);
+        });
+        dispose(&bag, bag.resize(1).expect("smaller"));
+        dispose(&bag, bag.resize(2).expect("as before"));
+        thread.join().unwrap();
+        let both = [bag.take_free(0).expect("the first"), bag.take_free(0).expect("the second")];
+        both.into_iter().for_each(|grant| give_back(fill(&bag, grant)));
+        assert_eq!(drain(&bag), 2);
+    });
+}
+
+#[test]
+fn nothing_is_lent_in_a_pause_and_everything_after_it() {
+    explore(|| {
+        let bag = stocked(1);
+        let theirs = Arc::clone(&bag);
+        let thread = thread::spawn(move || {
+            let grant = theirs.claim(0, None).expect("sooner or later");
+            give_back(fill(&theirs, grant));
+        });
+        bag.pause();
+        assert_eq!(bag.rest(None), 0, "whoever has it gives it back");
+        assert!(bag.take_free(0).is_none(), "nothing is lent in a pause");
+        assert_eq!(bag.census().idle, 1, "and yet it is idle");
+        bag.resume();
+        thread.join().unwrap();
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn a_drain_ends_with_the_last_return() {
+    explore(|| {
+        let bag = stocked(2);
+        let (_, held) = bag.take_idle(0).expect("stocked");
+        let thread = thread::spawn(move || give_back(held));
+        close(&bag);
+        assert_eq!(bag.rest(None), 0);
+        assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn closing_a_paused_bag_refuses_who_waits() {
+    explore(|| {
+        let bag = stocked(1);
+        bag.pause();
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || other.claim(0, None).map(drop));
+        close(&bag);
+        assert_eq!(thread.join().unwrap(), Err(Refusal::Closed));
+        assert_eq!((bag.census().busy, bag.census().idle), (0, 0));
+    });
+}
+
+#[test]
+fn a_shrunk_bag_refuses_who_wants_more() {
+    explore(|| {
+        let bag = stocked(2);
+        let other = Arc::clone(&bag);
+        let thread = thread::spawn(move || use_many(&other, 2));
+        dispose(&bag, bag.resize(1).expect("smaller"));
+        let served = thread.join().unwrap();
+        assert!(served.is_ok() || served == Err(Refusal::TooMany));
+        assert_eq!(drain(&bag), 1);
     });
 }

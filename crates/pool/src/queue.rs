@@ -63,6 +63,18 @@ impl<T: Resident> Queue<T> {
         self.open > if self.closed { 0 } else { self.size }
     }
 
+    /// Whether the counts are true and the invariant holds, looking at each slot. For debug builds
+    /// and models, under the lock.
+    pub(crate) fn is_sound(&self, slots: &[Slot<T>]) -> bool {
+        let words: Vec<_> = slots.iter().map(Slot::glance).collect();
+        let withheld = words.iter().filter(|seen| seen.withheld).count();
+        let open = words.iter().filter(|seen| !seen.retiring).count();
+        let counted = (open, withheld) == (self.open, self.withheld);
+        let guarded = !self.is_watched() || words.iter().all(|seen| seen.shut);
+        let served = self.paused || self.waiters.front().is_none_or(|next| next.need > withheld);
+        counted && guarded && served
+    }
+
     /// Shuts every slot: what is free is withheld from now on.
     pub(crate) fn shut(&mut self, slots: &[Slot<T>]) {
         self.withheld += slots.iter().filter(|slot| slot.shut()).count();

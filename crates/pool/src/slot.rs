@@ -84,6 +84,14 @@ pub(crate) enum Seen {
     Retired,
 }
 
+/// What a slot is to the queue.
+pub(crate) struct Glance {
+    pub(crate) shut: bool,
+    pub(crate) withheld: bool,
+    /// Retired, or about to be.
+    pub(crate) retiring: bool,
+}
+
 /// What becomes of the claimant's marked slot, or of a withheld, doomed or retired one.
 pub(crate) enum Settled<T> {
     /// The next claimant has it; `watched` when it must come to the lock with it.
@@ -174,6 +182,14 @@ impl<T> Slot<T> {
             RETIRED => Seen::Retired,
             _ => Seen::Idle,
         }
+    }
+
+    /// Looks under the queue's lock: what is shut is true.
+    pub(crate) fn glance(&self) -> Glance {
+        let word = self.word.load(Ordering::Relaxed);
+        let retiring = matches!(word.addr(), DOOMED | RETIRED);
+        let shut = retiring || word.addr() & SHUT == SHUT;
+        Glance { shut, withheld: is_withheld(word), retiring }
     }
 
     /// Moves the word from what was seen in it to a state, Acquire on success.

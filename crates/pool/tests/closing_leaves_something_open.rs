@@ -45,6 +45,44 @@ fn with_callers_waiting() {
 }
 
 #[test]
+fn a_drain_waits_for_the_last_borrower() {
+    let manager = Fake::default();
+    let counts = Arc::clone(&manager.counts);
+    let pool = Pool::builder().max_size(3).min_idle(Some(3)).build(manager).unwrap();
+    let mut lent = pool.get_many(2).unwrap();
+    let error = pool.close_within(Duration::from_millis(5)).unwrap_err();
+    assert_eq!((error.is_timeout(), error.still_lent()), (true, Some(2)));
+    assert_eq!(counts.closed(), 1, "the idle one");
+    drop(lent.pop());
+    thread::scope(|scope| {
+        let drain = scope.spawn(|| {
+            pool.close_within(Duration::from_secs(60)).expect("drained");
+            counts.closed()
+        });
+        drop(lent.pop());
+        assert_eq!(drain.join().unwrap(), 3, "closed before the drain ends");
+    });
+    pool.close_within(Duration::ZERO).expect("nothing is left");
+}
+
+#[test]
+fn a_drain_refuses_those_who_wait() {
+    let pool = Pool::builder().max_size(2).build(Fake::default()).unwrap();
+    let lent = pool.get_many(2).unwrap();
+    thread::scope(|scope| {
+        let one = scope.spawn(|| pool.get().map(drop).unwrap_err());
+        let both = scope.spawn(|| pool.get_many(2).map(drop).unwrap_err());
+        until("the queue", || pool.state().waiters == 2);
+        assert_eq!(pool.close_within(Duration::ZERO).unwrap_err().still_lent(), Some(2));
+        assert!(one.join().unwrap().is_closed());
+        assert!(both.join().unwrap().is_closed());
+    });
+    assert!(pool.state().closed);
+    drop(lent);
+    assert_eq!(pool.state().connections, 0);
+}
+
+#[test]
 fn by_dropping_the_last_clone() {
     let manager = Fake::default();
     let counts = Arc::clone(&manager.counts);
