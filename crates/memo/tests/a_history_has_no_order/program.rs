@@ -1,0 +1,180 @@
+//! What one thread does: a random program, made from a seed.
+
+use crate::history::{Event, Keys, UNCOMMITTED, What};
+use crate::world::{ALL, KEYS, TABLE, World};
+use larder_memo::LoadError;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+pub struct Worker<'w> {
+    world: &'w World,
+    random: Cell<u64>,
+    events: RefCell<Vec<Event>>,
+}
+
+impl<'w> Worker<'w> {
+    pub fn new(world: &'w World, seed: u64) -> Self {
+        Worker { world, random: Cell::new(seed), events: RefCell::default() }
+    }
+
+    pub fn into_events(self) -> Vec<Event> {
+        self.events.into_inner()
+    }
+
+    /// Does one thing.
+    pub fn step(&mut self) {
+        let key = self.below(u64::from(KEYS)) as u8;
+        let (memo, tables) = (&self.world.memo, &self.world.tables);
+        self.pause();
+        match self.below(40) {
+            0..6 => self.look(key),
+            6..18 => self.load(key),
+            18..22 => self.try_load(key),
+            22..24 => self.fail_to_load(key),
+            24..26 => self.panic_in_load(key),
+            26..29 => self.write_through(key),
+            29..32 => self.change_and(key, 1 << key, || memo.invalidate(&key)),
+            32 => self.change_and(key, ALL, || memo.invalidate_all()),
+            33..35 => self.change_and(key, ALL, || tables.bump(TABLE)),
+            35 => self.change_and(key, ALL, || tables.bump_every()),
+            36 => self.forget(1 << key, || memo.invalidate(&key)),
+            _ => self.transact(key),
+        }
+    }
+
+    /// Reads every key once.
+    pub fn read_all(&mut self) {
+        (0..KEYS).for_each(|key| self.load(key));
+    }
+
+    fn look(&self, key: u8) {
+        self.read(key, || self.world.memo.get(&key));
+    }
+
+    fn load(&self, key: u8) {
+        let asked = self.world.ticks.next();
+        self.read(key, || Some(self.world.memo.get_or_load(&key, || self.select(key, asked))));
+    }
+
+    fn try_load(&self, key: u8) {
+        let asked = self.world.ticks.next();
+        let load = || Ok::<_, ()>(self.select(key, asked));
+        self.read(key, || self.world.memo.get_or_try_load(&key, load).ok());
+    }
+
+    fn fail_to_load(&self, key: u8) {
+        let asked = self.world.ticks.next();
+        let load = || {
+            self.select(key, asked);
+            Err("no")
+        };
+        self.read(key, || match self.world.memo.get_or_try_load(&key, load) {
+            Ok(version) => Some(version),
+            Err(LoadError::Loader(_)) => None,
+            Err(LoadError::Memo(error)) => panic!("{error}"),
+        });
+    }
+
+    fn panic_in_load(&self, key: u8) {
+        let asked = self.world.ticks.next();
+        let load = || -> u64 {
+            self.select(key, asked);
+            resume_unwind(Box::new("no"))
+        };
+        let call = AssertUnwindSafe(|| self.world.memo.get_or_load(&key, load));
+        self.read(key, || catch_unwind(call).ok());
+    }
+
+    /// Changes a row and puts it into the memo before anybody else changes it.
+    fn write_through(&self, key: u8) {
+        let from = self.world.ticks.next();
+        self.world.update(key, |version| {
+            self.note(from, What::Write { key, version });
+            self.pause();
+            self.forget(1 << key, || self.world.memo.insert(key, version));
+        });
+    }
+
+    fn change_and(&self, key: u8, keys: Keys, forget: impl FnOnce()) {
+        self.change(key);
+        self.pause();
+        self.forget(keys, forget);
+    }
+
+    /// A transaction that sees its own rows, and commits or not.
+    fn transact(&self, key: u8) {
+        let open = self.world.tables.transaction();
+        for _ in 0..self.below(3) {
+            self.pause();
+            self.stay_apart((key + self.below(2) as u8) % KEYS);
+        }
+        open.bump(TABLE);
+        match self.below(3) {
+            0 => open.rollback(),
+            _ => self.change_and(key, ALL, || open.commit()),
+        }
+    }
+
+    /// Inside a transaction nothing comes from the memo, and nothing goes into it.
+    fn stay_apart(&self, key: u8) {
+        let memo = &self.world.memo;
+        let own = UNCOMMITTED + self.below(1000);
+        match self.below(3) {
+            0 => assert_eq!(memo.get(&key), None),
+            1 => assert_eq!(memo.get_or_load(&key, || own), own),
+            _ => self.forget(1 << key, || memo.insert(key, own)),
+        }
+    }
+
+    /// The loader: reads the row between two pauses.
+    fn select(&self, key: u8, asked: u64) -> u64 {
+        let from = self.world.ticks.next();
+        self.pause();
+        let version = self.world.select(key);
+        self.pause();
+        self.note(from, What::Load { key, asked });
+        version
+    }
+
+    fn change(&self, key: u8) {
+        let from = self.world.ticks.next();
+        self.world.update(key, |version| self.note(from, What::Write { key, version }));
+    }
+
+    fn forget(&self, keys: Keys, forget: impl FnOnce()) {
+        let from = self.world.ticks.next();
+        forget();
+        self.note(from, What::Forget { keys });
+    }
+
+    fn read(&self, key: u8, read: impl FnOnce() -> Option<u64>) {
+        let from = self.world.ticks.next();
+        if let Some(version) = read() {
+            self.note(from, What::Read { key, version });
+        }
+    }
+
+    fn note(&self, from: u64, what: What) {
+        let to = self.world.ticks.next();
+        self.events.borrow_mut().push(Event { from, to, what });
+    }
+
+    /// Lets others run, or not, for a random while.
+    fn pause(&self) {
+        match self.below(4) {
+            0 => thread::yield_now(),
+            1 => (0..self.below(300)).for_each(|_| std::hint::spin_loop()),
+            _ => {}
+        }
+    }
+
+    /// A random number (SplitMix64).
+    fn below(&self, bound: u64) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
