@@ -35,7 +35,8 @@
 //! 3. The pixels are checked against the limit, and `budget` lends the bytes that the decoder will
 //!    need, all before the first of them is allocated.
 //! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long
-//!    as at least a factor of two is left to the resizer. Alpha is laid over white here: the
+//!    as at least a factor of two is left to the resizer, and its rows are shrunk as they come, so
+//!    that the picture as a whole is never in memory. Alpha is laid over white here: the
 //!    resizer is linear, so this equals a resize of premultiplied pixels, and no dark fringe can
 //!    appear.
 //! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `colour` (ICC to sRGB) and `orient`

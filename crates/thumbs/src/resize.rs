@@ -55,13 +55,39 @@ pub(crate) fn grey(
     width: u32,
     height: u32,
 ) -> Result<Vec<u8>, Error> {
-    let from = TypedImageRef::<U8>::from_buffer(size.0, size.1, samples).map_err(Error::damaged)?;
     let mut small = vec![0; width as usize * height as usize];
+    convolve(samples, size, (0.0, 0.0, covers.0, covers.1), &mut small, (width, height))?;
+    Ok(small)
+}
+
+/// Makes `height` rows from those of `samples` that `covers` (the first, and how many), at the same
+/// width.
+pub(crate) fn rows(
+    samples: &[u8],
+    stride: usize,
+    covers: (f64, f64),
+    small: &mut [u8],
+    height: u32,
+) -> Result<(), Error> {
+    let size = (stride as u32, (samples.len() / stride) as u32);
+    // Rounding must not reach below the last row.
+    let covered = covers.1.min(f64::from(size.1) - covers.0);
+    let crop = (0.0, covers.0, f64::from(size.0), covered);
+    convolve(samples, size, crop, small, (size.0, height))
+}
+
+fn convolve(
+    samples: &[u8],
+    size: (u32, u32),
+    (left, top, width, height): (f64, f64, f64, f64),
+    small: &mut [u8],
+    small_size: (u32, u32),
+) -> Result<(), Error> {
+    let from = TypedImageRef::<U8>::from_buffer(size.0, size.1, samples).map_err(Error::damaged)?;
     let mut to =
-        TypedImage::<U8>::from_buffer(width, height, &mut small).map_err(Error::damaged)?;
+        TypedImage::<U8>::from_buffer(small_size.0, small_size.1, small).map_err(Error::damaged)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(0.0, 0.0, covers.0, covers.1);
-    Resizer::new().resize_typed(&from, &mut to, &options).map_err(Error::damaged)?;
-    Ok(small)
+        .crop(left, top, width, height);
+    Resizer::new().resize_typed(&from, &mut to, &options).map_err(Error::damaged)
 }

@@ -127,7 +127,7 @@ impl Thumbnailer {
         if u64::from(width) * u64::from(height) > max_pixels {
             return Err(Error::too_many_pixels(width, height, max_pixels));
         }
-        let plan = Plan::new(&header, edges_px.iter().copied().max().unwrap_or(1));
+        let plan = Plan::new(&header, &direct_sizes(&header, edges_px));
         if plan.needed_bytes > self.budget.total() {
             let budget = self.budget.total();
             return Err(Error::over_budget(width, height, plan.needed_bytes, budget));
@@ -155,7 +155,7 @@ impl Thumbnailer {
             let small = best.resize(w, h)?;
             made.push((i, self.finish(&small, &to_srgb, header)?));
             if let Some(next) = edges_px.iter().filter(|&&e| e < edges_px[i]).max()
-                && w.max(h) >= next.saturating_mul(DERIVE_RATIO)
+                && derives((w, h), *next)
             {
                 best = Decoded::Packed(small);
             }
@@ -179,6 +179,26 @@ impl Thumbnailer {
         let jpeg = encode::jpeg(&pixels, width, height, grey, self.limits.quality)?;
         Ok(Thumbnail { jpeg, width, height, partial })
     }
+}
+
+/// The sizes that are made from the decoded picture itself, the largest first; the others are made
+/// from a larger thumbnail.
+fn direct_sizes(header: &Header, edges_px: &[u32]) -> Vec<(u32, u32)> {
+    let mut edges = edges_px.to_vec();
+    edges.sort_unstable_by(|a, b| b.cmp(a));
+    edges.dedup();
+    let mut sizes: Vec<(u32, u32)> = Vec::new();
+    for edge in edges {
+        if sizes.last().is_some_and(|&larger| derives(larger, edge)) {
+            break;
+        }
+        sizes.push(resize::fit(header.width, header.height, edge));
+    }
+    sizes
+}
+
+fn derives((width, height): (u32, u32), edge: u32) -> bool {
+    width.max(height) >= edge.saturating_mul(DERIVE_RATIO)
 }
 
 impl std::fmt::Debug for Thumbnailer {

@@ -11,8 +11,9 @@ use image::ImageFormat;
 use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer};
 use pictures::{Extras, in_format, jpeg, jpeg_with, rgb_image, scene};
 
-/// A PNG needs its 3 bytes a pixel, one more for the resizer, and a little.
-const PICTURE_BYTES: u64 = 1000 * 1000 * 4 + (1 << 20);
+/// A PNG needs its 3 bytes a pixel, one more for the resizer, 13 a pixel of the thumbnail, and a
+/// little.
+const PICTURE_BYTES: u64 = 1000 * 1000 * 4 + 100 * 100 * 13 + (1 << 20);
 
 fn png() -> Source {
     Source::bytes(in_format(rgb_image(&scene(1000, 1000)), ImageFormat::Png))

@@ -3,6 +3,7 @@
 pub(crate) mod jpeg;
 pub(crate) mod other;
 pub(crate) mod planes;
+pub(crate) mod strips;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -59,7 +60,7 @@ impl Decoded {
         }
     }
 
-    /// Resizes to exactly `width` x `height`.
+    /// Resizes to exactly `width` x `height`, one of the sizes that the decode was planned for.
     pub(crate) fn resize(&self, width: u32, height: u32) -> Result<Raster, Error> {
         match self {
             Decoded::Packed(raster) => crate::resize::packed(raster, width, height),
@@ -75,26 +76,34 @@ impl Decoded {
     }
 }
 
+/// What a pixel of a thumbnail takes at most while it is finished: its components apart, then
+/// joined, then in sRGB, turned and encoded.
+const BYTES_A_PIXEL: u64 = 13;
+
 /// How a picture is going to be decoded, settled before any of its pixels is.
 pub(crate) struct Plan {
     /// JPEG only: the size is divided by this, one of 1, 2, 4, 8.
     divisor: u32,
-    /// An upper bound of what the decoder and its result will occupy.
+    /// The heights that thumbnails are made at straight from the decoded picture.
+    heights: Vec<u32>,
+    /// An upper bound of what the decoder, its result and the thumbnails will occupy.
     pub needed_bytes: u64,
 }
 
 impl Plan {
-    /// Plans a decode for thumbnails of which the largest has `edge` pixels on its longest edge.
-    pub(crate) fn new(header: &Header, edge: u32) -> Plan {
-        match &header.coding {
+    /// Plans a decode for thumbnails of these sizes, the largest first.
+    pub(crate) fn new(header: &Header, sizes: &[(u32, u32)]) -> Plan {
+        let heights: Vec<u32> = sizes.iter().map(|&(_, height)| height).collect();
+        let (width, height) = sizes.first().copied().unwrap_or((1, 1));
+        let (divisor, decoder_bytes) = match &header.coding {
             Coding::Jpeg(frame) => {
-                let divisor = jpeg::divisor(frame, edge);
-                Plan { divisor, needed_bytes: jpeg::needed_bytes(frame, divisor) }
+                let divisor = jpeg::divisor(frame, width.max(height));
+                (divisor, jpeg::needed_bytes(frame, divisor, &heights))
             }
-            Coding::Other { total_bytes } => {
-                Plan { divisor: 1, needed_bytes: other::needed_bytes(header.format, *total_bytes) }
-            }
-        }
+            Coding::Other { total_bytes } => (1, other::needed_bytes(header.format, *total_bytes)),
+        };
+        let thumbnail_bytes = u64::from(width) * u64::from(height) * BYTES_A_PIXEL;
+        Plan { divisor, heights, needed_bytes: decoder_bytes.saturating_add(thumbnail_bytes) }
     }
 }
 
@@ -112,7 +121,7 @@ pub(crate) fn decode(
     let (input, verdict) = watched(source.origin()?, allowed, buffer_bytes);
     let decoded = contained(|| match &header.coding {
         Coding::Jpeg(frame) => {
-            let mut decoded = jpeg::decode(input, frame, plan.divisor)?;
+            let mut decoded = jpeg::decode(input, frame, plan)?;
             decoded.note_partial(verdict.ran_out());
             Ok(decoded)
         }

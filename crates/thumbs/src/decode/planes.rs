@@ -1,14 +1,16 @@
-//! A picture whose components are apart and of different sizes, as a JPEG stores them.
+//! A picture whose components are apart and of different sizes, as a JPEG stores them, already at
+//! the heights of its thumbnails.
 
+use super::strips::Shrunk;
 use super::{Channels, Raster};
 use crate::{Error, resize};
 
 pub(crate) struct Plane {
-    pub samples: Vec<u8>,
+    /// One for each height asked for.
+    pub shrunk: Vec<Shrunk>,
     pub stride: usize,
-    /// The part of the plane that the picture covers, in samples.
-    pub covers: (f64, f64),
-    pub rows_written: usize,
+    /// How many samples of a row the picture covers.
+    pub covers: f64,
 }
 
 pub(crate) struct Planes {
@@ -18,25 +20,20 @@ pub(crate) struct Planes {
     pub partial: bool,
 }
 
-impl Plane {
-    /// Mid-grey, which stays where no samples are written.
-    pub(crate) fn grey(width: usize, height: usize) -> Plane {
-        let samples = vec![128; width * height];
-        Plane { samples, stride: width, covers: (0.0, 0.0), rows_written: 0 }
-    }
-}
-
 impl Planes {
-    /// Resizes each plane on its own and joins the small ones.
+    /// Resizes each plane on its own and joins the small ones. The height is one of those that the
+    /// decode was planned for.
     ///
     /// The conversion of colour is linear, so the order does not matter but for clipping; done last
     /// it handles the pixels of the thumbnail instead of the picture's.
     pub(crate) fn resize(&self, width: u32, height: u32) -> Result<Raster, Error> {
         let mut small = Vec::with_capacity(self.planes.len());
         for plane in &self.planes {
-            let rows = plane.samples.len() / plane.stride.max(1);
-            let size = (plane.stride as u32, rows as u32);
-            small.push(resize::grey(&plane.samples, size, plane.covers, width, height)?);
+            let shrunk = plane.shrunk.iter().find(|shrunk| shrunk.height == height);
+            let shrunk = shrunk.ok_or_else(|| Error::damaged("no such height was planned"))?;
+            let size = (plane.stride as u32, height);
+            let covers = (plane.covers, height.into());
+            small.push(resize::grey(&shrunk.samples, size, covers, width, height)?);
         }
         let (pixels, channels) = match <[Vec<u8>; 3]>::try_from(small) {
             Ok([a, b, c]) if self.rgb => (join(&a, &b, &c, |r, g, b| [r, g, b]), Channels::Rgb),

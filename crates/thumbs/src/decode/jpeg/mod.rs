@@ -10,7 +10,7 @@ mod sequential;
 
 use jpeg_decoder::{Decoder, Error as JpegError, PixelFormat};
 
-use super::{Channels, Decoded, Raster};
+use super::{Channels, Decoded, Plan, Raster};
 use crate::Error;
 use crate::header::jpeg::{Frame, Process};
 use crate::watch::Input;
@@ -35,9 +35,9 @@ pub(crate) fn divisor(frame: &Frame, edge: u32) -> u32 {
 ///   of a sequential one wait in a queue for the inverse DCT, at worst all of them;
 /// - a plane for each component, then all of them interleaved;
 /// - a lossless picture has four-byte differences and two-byte samples beside its result.
-pub(crate) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
+pub(crate) fn needed_bytes(frame: &Frame, divisor: u32, heights: &[u32]) -> u64 {
     if sequential::takes(frame) {
-        return sequential::needed_bytes(frame, divisor);
+        return sequential::needed_bytes(frame, divisor, heights);
     }
     let pixels = |d: u32| {
         let along = |n: u16| u64::from(n).div_ceil(u64::from(d)) + 64;
@@ -63,10 +63,11 @@ pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
     if frame.process == Process::Progressive { 1 << 10 } else { 32 << 10 }
 }
 
-pub(crate) fn decode(mut input: Input, frame: &Frame, divisor: u32) -> Result<Decoded, Error> {
+pub(crate) fn decode(mut input: Input, frame: &Frame, plan: &Plan) -> Result<Decoded, Error> {
+    let divisor = plan.divisor;
     input.end_jpeg_at_eof();
     if sequential::takes(frame) {
-        return sequential::decode(input, frame, divisor).map(Decoded::Planes);
+        return sequential::decode(input, frame, divisor, &plan.heights).map(Decoded::Planes);
     }
     let mut decoder = Decoder::new(input);
     let scaled = |n: u16| n.div_ceil(divisor as u16);

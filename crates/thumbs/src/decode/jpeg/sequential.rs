@@ -15,6 +15,7 @@ use super::huffman::Table;
 use super::idct::{self, Block};
 use crate::Error;
 use crate::decode::planes::{Plane, Planes};
+use crate::decode::strips::Strips;
 use crate::header::jpeg::Frame;
 use crate::watch::Input;
 
@@ -35,10 +36,11 @@ struct Component {
     dc: usize,
     ac: usize,
     dc_prediction: i32,
-    /// Blocks across and down, as stored in a scan of this component alone.
-    blocks: (usize, usize),
-    /// Allocated for whole MCUs.
-    plane: Plane,
+    measures: Measures,
+    /// Where the samples go; rows are as long as whole MCUs.
+    strips: Strips,
+    /// True once a row of units has been decoded.
+    seen: bool,
     done: bool,
 }
 
@@ -84,21 +86,63 @@ pub(super) fn takes(frame: &Frame) -> bool {
         && frame.sampling.iter().all(|&(h, v)| h_max % h == 0 && v_max % v == 0)
 }
 
-/// What the planes occupy.
-pub(super) fn needed_bytes(frame: &Frame, divisor: u32) -> u64 {
-    let size = u64::from(8 / divisor);
-    let (h_max, v_max) = frame.max_sampling();
-    let mcus = |n: u16, max: u8| u64::from(n).div_ceil(8 * u64::from(max));
-    let blocks: u64 = frame.sampling.iter().map(|&(h, v)| u64::from(h) * u64::from(v)).sum();
-    mcus(frame.width, h_max) * mcus(frame.height, v_max) * blocks * size * size + SMALL_CHANGE
+/// How a component lies in memory.
+struct Measures {
+    /// Samples of a row, in whole MCUs.
+    stride: usize,
+    /// Rows in whole blocks.
+    rows: usize,
+    /// The part that the picture covers, in samples.
+    covers: (f64, f64),
+    /// Blocks across and down, as stored in a scan of this component alone.
+    blocks: (usize, usize),
+    /// Rows of an MCU.
+    unit_rows: usize,
+}
+
+impl Measures {
+    /// Of a component that is sampled `(h, v)`, with `size` samples of a block each way.
+    fn new(frame: &Frame, (h, v): (u8, u8), size: usize) -> Measures {
+        let (h_max, v_max) = frame.max_sampling();
+        let cover = |n: u16, share: u8, max: u8| {
+            f64::from(n) * f64::from(share) * size as f64 / (f64::from(max) * 8.0)
+        };
+        let blocks = |n: u16, share: u8, max: u8| {
+            (usize::from(n) * usize::from(share)).div_ceil(8 * usize::from(max))
+        };
+        let mcus_across = usize::from(frame.width).div_ceil(8 * usize::from(h_max));
+        let blocks = (blocks(frame.width, h, h_max), blocks(frame.height, v, v_max));
+        Measures {
+            stride: mcus_across * usize::from(h) * size,
+            rows: blocks.1 * size,
+            covers: (cover(frame.width, h, h_max), cover(frame.height, v, v_max)),
+            blocks,
+            unit_rows: usize::from(v) * size,
+        }
+    }
+}
+
+/// What the components occupy on their way to thumbnails of these heights.
+pub(super) fn needed_bytes(frame: &Frame, divisor: u32, heights: &[u32]) -> u64 {
+    let component = |&sampling: &(u8, u8)| {
+        let Measures { stride, rows, covers, unit_rows, .. } =
+            Measures::new(frame, sampling, 8 / divisor as usize);
+        Strips::needed_bytes(stride, rows, covers.1, unit_rows, heights)
+    };
+    frame.sampling.iter().map(component).sum::<u64>() + SMALL_CHANGE
 }
 
 /// Tables and buffers.
 const SMALL_CHANGE: u64 = 64 << 10;
 
-/// Decodes to planes of 1/`divisor` of the picture's size.
-pub(super) fn decode(input: Input, frame: &Frame, divisor: u32) -> Result<Planes, Error> {
-    let mut decoder = Decoder::new(Bits::new(input), frame, 8 / divisor as usize);
+/// Decodes to 1/`divisor` of the picture's size, and each component on to `heights`.
+pub(super) fn decode(
+    input: Input,
+    frame: &Frame,
+    divisor: u32,
+    heights: &[u32],
+) -> Result<Planes, Error> {
+    let mut decoder = Decoder::new(Bits::new(input), frame, 8 / divisor as usize, heights);
     let mut short = false;
     while !decoder.components.iter().all(|component| component.done) {
         match decoder.step() {
@@ -112,30 +156,31 @@ pub(super) fn decode(input: Input, frame: &Frame, divisor: u32) -> Result<Planes
             Err(Stop::Io(e)) => return Err(Error::damaged(e)),
         }
     }
-    if decoder.components.iter().all(|component| component.plane.rows_written == 0) {
+    if !decoder.components.iter().any(|component| component.seen) {
         return Err(Error::damaged("JPEG without pixels"));
     }
-    Ok(decoder.planes(frame, divisor, short))
+    decoder.planes(short)
 }
 
 impl Decoder {
-    fn new(bits: Bits, frame: &Frame, size: usize) -> Decoder {
+    fn new(bits: Bits, frame: &Frame, size: usize, heights: &[u32]) -> Decoder {
         let (h_max, v_max) = frame.max_sampling();
-        let (h_max, v_max) = (usize::from(h_max), usize::from(v_max));
-        let (width, height) = (usize::from(frame.width), usize::from(frame.height));
-        let mcus = (width.div_ceil(8 * h_max), height.div_ceil(8 * v_max));
+        let mcus = |n: u16, max: u8| usize::from(n).div_ceil(8 * usize::from(max));
+        let mcus = (mcus(frame.width, h_max), mcus(frame.height, v_max));
         let component = |(&(h, v), &(id, quantization)): (&(u8, u8), &(u8, u8))| {
-            let (h, v) = (usize::from(h), usize::from(v));
+            let measures = Measures::new(frame, (h, v), size);
+            let Measures { stride, rows, covers, unit_rows, .. } = measures;
             Component {
                 id,
-                h,
-                v,
+                h: h.into(),
+                v: v.into(),
                 quantization: quantization.into(),
                 dc: 0,
                 ac: 0,
                 dc_prediction: 0,
-                blocks: ((width * h).div_ceil(8 * h_max), (height * v).div_ceil(8 * v_max)),
-                plane: Plane::grey(mcus.0 * h * size, mcus.1 * v * size),
+                strips: Strips::new(stride, rows, covers.1, unit_rows, heights),
+                measures,
+                seen: false,
                 done: false,
             }
         };
@@ -238,7 +283,7 @@ impl Decoder {
         }
         // A scan of one component has its blocks in a row, however the component is sampled.
         let alone = scanned.len() == 1;
-        let units = if alone { self.components[scanned[0]].blocks } else { self.mcus };
+        let units = if alone { self.components[scanned[0]].measures.blocks } else { self.mcus };
         self.units(&scanned, alone, units)?;
         scanned.iter().for_each(|&at| self.components[at].done = true);
         Ok(())
@@ -247,7 +292,7 @@ impl Decoder {
     fn units(&mut self, scanned: &[usize], alone: bool, units: (usize, usize)) -> Result<(), Stop> {
         let mut until_restart = self.restart_interval;
         self.components.iter_mut().for_each(|component| component.dc_prediction = 0);
-        for y in 0..units.1 {
+        for _ in 0..units.1 {
             for x in 0..units.0 {
                 if self.restart_interval > 0 {
                     if until_restart == 0 {
@@ -257,7 +302,7 @@ impl Decoder {
                     until_restart -= 1;
                 }
                 for &at in scanned {
-                    self.unit(at, alone, x, y)?;
+                    self.unit(at, alone, x)?;
                 }
                 if self.bits.overrun() {
                     return Err(Stop::Short);
@@ -266,7 +311,8 @@ impl Decoder {
             for &at in scanned {
                 let component = &mut self.components[at];
                 let blocks = if alone { 1 } else { component.v };
-                component.plane.rows_written = (y + 1) * blocks * self.size;
+                component.strips.advance(blocks * self.size)?;
+                component.seen = true;
             }
         }
         Ok(())
@@ -280,9 +326,9 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes the blocks of one component in one unit, each to its place in the plane.
+    /// Decodes the blocks of one component in one unit, each to its place in the row of units.
     #[inline(always)]
-    fn unit(&mut self, at: usize, alone: bool, x: usize, y: usize) -> Result<(), Stop> {
+    fn unit(&mut self, at: usize, alone: bool, x: usize) -> Result<(), Stop> {
         let component = &mut self.components[at];
         let missing = || Stop::from(Error::damaged("JPEG scan without its tables"));
         let quantization =
@@ -291,10 +337,10 @@ impl Decoder {
         let ac = self.ac[component.ac].as_ref().ok_or_else(missing)?;
         let (across, down) = if alone { (1, 1) } else { (component.h, component.v) };
         for block in 0..across * down {
-            let (block_x, block_y) = (x * across + block % across, y * down + block / across);
-            let stride = component.plane.stride;
-            let out =
-                &mut component.plane.samples[block_y * self.size * stride + block_x * self.size..];
+            let (block_x, block_y) = (x * across + block % across, block / across);
+            let stride = component.strips.stride();
+            let to = block_y * self.size * stride + block_x * self.size;
+            let out = &mut component.strips.unit_mut()[to..];
             let prediction = &mut component.dc_prediction;
             let bits = &mut self.bits;
             // The size is a constant in each copy: the loops over a block are unrolled for it.
@@ -308,8 +354,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn planes(self, frame: &Frame, divisor: u32, partial: bool) -> Planes {
-        let (h_max, v_max) = frame.max_sampling();
+    fn planes(self, partial: bool) -> Result<Planes, Error> {
         let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
         // As libjpeg decides (and every other decoder after it).
         let rgb = match (ids.as_slice(), self.jfif, self.adobe_transform) {
@@ -317,17 +362,12 @@ impl Decoder {
             (b"RGB", ..) => true,
             (_, false, transform) => transform == Some(0),
         };
-        let cover = |n: u16, share: usize, max: u8| {
-            f64::from(n) * share as f64 / (f64::from(max) * f64::from(divisor))
+        let plane = |component: Component| {
+            let Measures { stride, covers, .. } = component.measures;
+            Ok(Plane { shrunk: component.strips.finish()?, stride, covers: covers.0 })
         };
-        let planes = self.components.into_iter().map(|component| Plane {
-            covers: (
-                cover(frame.width, component.h, h_max),
-                cover(frame.height, component.v, v_max),
-            ),
-            ..component.plane
-        });
-        Planes { planes: planes.collect(), rgb, partial }
+        let planes: Result<_, Error> = self.components.into_iter().map(plane).collect();
+        Ok(Planes { planes: planes?, rgb, partial })
     }
 }
 
