@@ -63,6 +63,7 @@
 //! ```text
 //! static_memo  StaticMemo --+--> table    insert-only hash table, read without a lock (unsafe
 //!                           |             code: here and in swap)
+//! bounded  BoundedMemo -----+             one that keeps so much and no more
 //! builder --> memo  Memo ---+--> flights  single flight by key --> flight  one load, its waiters
 //!                           +--> shelf    entries behind guards (papaya)
 //!                           +--> policy   who has to go: S3-FIFO, touched by inserts alone
@@ -80,6 +81,7 @@
 #![deny(unsafe_code)]
 
 mod aside;
+mod bounded;
 mod builder;
 mod clock;
 mod error;
@@ -103,6 +105,7 @@ mod table;
 mod tables;
 mod transaction;
 
+pub use bounded::{BoundedMemo, Lent};
 pub use builder::Builder;
 pub use clock::Clock;
 pub use error::{Error, LoadError};

@@ -1,5 +1,6 @@
 //! The insert-only memo.
 
+use crate::bounded::BoundedMemo;
 use crate::error::{Error, LoadError};
 use crate::flights::{Flights, Lead, Turn};
 use crate::hash::Seeded;
@@ -19,8 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// It can be a `static`, and then it lends its values as `&'static V`. A hit is a probe without
 /// a lock that writes nothing, so it costs a thread the same however many others do it too.
-/// It is not bounded: memoise only keys that you choose, and take [`Memo`](crate::Memo) for those
-/// that a client can choose.
+/// It is not bounded: memoise only keys that you choose, or set a bound beyond which it keeps
+/// nothing new ([`bounded`](Self::bounded)), or take [`Memo`](crate::Memo), which makes room.
 ///
 /// `Hash`, `Eq` and `Clone` of the key run under the memo's locks and must not load from it.
 ///
@@ -42,7 +43,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// ```
 pub struct StaticMemo<K, V, S = Seeded> {
     table: Table<K, V>,
-    hasher: S,
+    pub(crate) hasher: S,
     patience: Duration,
     /// Loads in progress, on lines that no hit reads.
     flights: Apart<Flights<K, ()>>,
@@ -77,6 +78,18 @@ impl<K, V, S> StaticMemo<K, V, S> {
     pub const fn wait(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    const_unless_loom! {
+        /// Limits the memo to this many values: what is loaded beyond them is handed to its caller
+        /// and not kept.
+        ///
+        /// # Panics
+        ///
+        /// When `max_entries` is zero.
+        pub fn bounded(self, max_entries: usize) -> BoundedMemo<K, V, S> {
+            BoundedMemo::new(self, max_entries)
+        }
     }
 
     /// Counts the values.
@@ -166,7 +179,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     }
 
     #[inline]
-    fn find<Q>(&self, hash: u64, key: &Q) -> Option<&V>
+    pub(crate) fn find<Q>(&self, hash: u64, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
@@ -175,7 +188,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     }
 
     /// Adds a value unless the key has one; the pair refused is for the caller to drop.
-    fn keep(&self, hash: u64, key: K, value: V) -> (&V, Option<(K, V)>) {
+    pub(crate) fn keep(&self, hash: u64, key: K, value: V) -> (&V, Option<(K, V)>) {
         self.table.insert(hash, key, value, |key| self.hasher.hash_one(key))
     }
 
@@ -219,22 +232,38 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
         K: Borrow<Q>,
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        // Nothing is ever invalidated, so every load begins under the same stamp.
-        let look = || self.find(hash, key).ok_or(0);
-        match self.flights.0.turn(hash, key, self.patience, look, |_| true) {
+        match self.board(hash, key) {
             Turn::Known(value) => Ok(Ok(value)),
-            Turn::Landed(()) => Ok(Ok(look().expect("what has landed is in the table"))),
+            Turn::Landed(()) => {
+                Ok(Ok(self.find(hash, key).expect("what has landed is in the table")))
+            }
             Turn::Lead(lead) => Ok(Err(lead)),
             Turn::Refused(error) => Err(error),
         }
     }
 
     fn land(&self, lead: Lead<'_, K, ()>, hash: u64, value: V) -> &V {
-        let mut kept = None;
-        lead.land((), |key, _| kept = Some(self.keep(hash, key, value)));
-        let (value, _refused) = kept.expect("a flight of a static memo is never detached");
+        let (value, _refused) = land(lead, |key| self.keep(hash, key, value));
         value
     }
+
+    /// Waits until it is clear who loads a key.
+    pub(crate) fn board<Q>(&self, hash: u64, key: &Q) -> Turn<'_, K, (), &V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
+    {
+        // Nothing is ever invalidated, so every load begins under the same stamp.
+        let look = || self.find(hash, key).ok_or(0);
+        self.flights.0.turn(hash, key, self.patience, look, |_| true)
+    }
+}
+
+/// Ends a flight; `store` runs under the lock that newcomers look under.
+pub(crate) fn land<K, R>(lead: Lead<'_, K, ()>, store: impl FnOnce(K) -> R) -> R {
+    let mut stored = None;
+    lead.land((), |key, _| stored = Some(store(key)));
+    stored.expect("a flight of a static memo is never detached")
 }
 
 impl<K, V, S: Default> Default for StaticMemo<K, V, S> {
