@@ -14,12 +14,13 @@
 
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::sync::{Barrier, Mutex};
+use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use crossbeam_queue::ArrayQueue;
+use larder_benches::threads::run;
 use larder_pool::ManageConnection;
 
 const SHAPES: [(usize, u32); 3] = [(1, 8), (2, 8), (16, 8)];
@@ -47,28 +48,6 @@ impl ManageConnection for Null {
     }
 }
 
-/// Does `count` checkouts on each of `threads` threads at once.
-fn run(threads: usize, count: u64, checkout: &(dyn Fn(u64) + Sync)) -> Duration {
-    let start = Barrier::new(threads + 1);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    let began = Instant::now();
-                    checkout(count);
-                    (began, Instant::now())
-                })
-            })
-            .collect();
-        start.wait();
-        let spans: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
-        let first = spans.iter().map(|span| span.0).min().unwrap();
-        let last = spans.iter().map(|span| span.1).max().unwrap();
-        last - first
-    })
-}
-
 fn r2d2_pool(connections: u32, test: bool) -> r2d2::Pool<Null> {
     r2d2::Pool::builder().max_size(connections).test_on_check_out(test).build(Null).unwrap()
 }
@@ -81,7 +60,9 @@ fn checkout(c: &mut Criterion) {
         let mut measure = |system: &str, work: &(dyn Fn(u64) + Sync)| {
             let id = BenchmarkId::new(system, format!("{threads}x{connections}"));
             group.bench_function(id, |b| {
-                b.iter_custom(|count| run(threads, count * u64::from(BATCH), work) / BATCH)
+                b.iter_custom(|count| {
+                    run(threads, count * u64::from(BATCH), &|_, count| work(count)) / BATCH
+                })
             });
         };
 

@@ -2,4 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod lender;
+pub mod photos;
+pub mod report;
+pub mod threads;
 pub mod zipf;

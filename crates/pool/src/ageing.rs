@@ -10,7 +10,7 @@ use std::time::Duration;
 use r2d2::ManageConnection;
 
 use crate::clock::{NEVER, Tick, after};
-use crate::live::Live;
+use crate::live::{Fate, Live};
 use crate::shared::Shared;
 use crate::slot;
 
@@ -58,8 +58,10 @@ impl<M: ManageConnection> Shared<M> {
         }
         for slot in self.bag.slots() {
             let Some(live) = slot.take_idle() else { continue };
-            if now >= live.expires_at || self.is_surplus(&live, now) {
-                drop(live);
+            if now >= live.expires_at {
+                live.close_for(Fate::Old);
+            } else if self.is_surplus(&live, now) {
+                live.close_for(Fate::Idle);
             } else if let Err(live) = slot::put(live) {
                 Self::put_marked(live);
             }

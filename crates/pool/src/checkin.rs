@@ -7,7 +7,7 @@ use std::thread;
 use r2d2::ManageConnection;
 
 use crate::gate::Returned;
-use crate::live::Live;
+use crate::live::{Fate, Live};
 use crate::shared::Shared;
 use crate::slot::{self, Resident};
 
@@ -19,16 +19,22 @@ impl<M: ManageConnection> Shared<M> {
     #[inline]
     pub(crate) fn give_back(mut live: Box<Live<M>>) {
         // Whatever interrupted a panicking holder may have left it half way through anything.
-        if thread::panicking() || !live.passes_gate() {
-            return drop(live);
+        if thread::panicking() {
+            return live.close_for(Fate::Panic);
+        }
+        if let Err(why) = live.passes_gate() {
+            return live.close_for(why);
         }
         let shared = &*live.claim.shared;
         let now = shared.config.clock.now();
         if now >= live.expires_at {
-            return drop(live);
+            return live.close_for(Fate::Old);
         }
         if now >= shared.reap_at.load(Ordering::Relaxed) {
             shared.reap(now);
+        }
+        if now >= shared.leak_at.load(Ordering::Relaxed) {
+            shared.report_leaks(now);
         }
         live.due_at = shared.due(now, live.expires_at);
         live.returned_at = now;
@@ -49,10 +55,10 @@ impl<M: ManageConnection> Shared<M> {
 
 impl<M: ManageConnection> Live<M> {
     #[inline]
-    fn passes_gate(&mut self) -> bool {
+    fn passes_gate(&mut self) -> Result<(), Fate> {
         let shared = &*self.claim.shared;
         let site = self.home().record().site();
-        let Some(conn) = self.conn.as_mut() else { return false };
+        let Some(conn) = self.conn.as_mut() else { return Ok(()) };
         // What came too late for its caller has never been lent, and is as it was opened.
         if let (Some(gate), Some(site)) = (&shared.config.return_gate, site) {
             match gate(conn, site) {
@@ -60,10 +66,10 @@ impl<M: ManageConnection> Live<M> {
                 Returned::Mended(report) => shared.config.error_handler.handle_error(report),
                 Returned::Refused(report) => {
                     shared.config.error_handler.handle_error(report);
-                    return false;
+                    return Err(Fate::Refused);
                 }
             }
         }
-        !shared.manager.has_broken(conn)
+        if shared.manager.has_broken(conn) { Err(Fate::Broken) } else { Ok(()) }
     }
 }

@@ -9,7 +9,7 @@ use r2d2::ManageConnection;
 use crate::affinity;
 use crate::clock::Tick;
 use crate::error::{Error, OPEN, Phase, Request, Timeout};
-use crate::live::{Claim, Live};
+use crate::live::{Claim, Fate, Live};
 use crate::opening::Job;
 use crate::shared::Shared;
 use crate::waiter::{Grant, Refusal};
@@ -18,13 +18,16 @@ use crate::waiter::{Grant, Refusal};
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline {
     limit: Duration,
+    /// When that was asked.
+    pub(crate) asked: Instant,
     /// `None`: further away than the clock can tell.
     pub(crate) at: Option<Instant>,
 }
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
-        Deadline { limit, at: Instant::now().checked_add(limit) }
+        let asked = Instant::now();
+        Deadline { limit, asked, at: asked.checked_add(limit) }
     }
 
     fn has_passed(&self) -> bool {
@@ -160,7 +163,7 @@ impl<M: ManageConnection> Shared<M> {
             return Ok(Vetted::Good(live));
         }
         if now >= live.expires_at {
-            return Ok(Vetted::Gone(live.retire()));
+            return Ok(Vetted::Gone(live.retire(Fate::Old)));
         }
         match (self.config.runner)(Job::Test(live), deadline.at) {
             None => Err(self.timeout(Phase::Testing, deadline)),

@@ -4,9 +4,9 @@
 //! milliseconds. Deadlines of waiting callers are not: they are exact, and always real time.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// Nanoseconds since some fixed moment.
 pub(crate) type Tick = u64;
@@ -51,6 +51,14 @@ impl Clock {
         hands.fetch_add(after(0, by), Ordering::Relaxed);
     }
 
+    /// The exact time, for what is over in microseconds. Not to be compared with `now`.
+    pub(crate) fn exact(&self) -> Tick {
+        match &self.0 {
+            None => exact_now(),
+            Some(hands) => hands.load(Ordering::Relaxed),
+        }
+    }
+
     #[inline]
     pub(crate) fn now(&self) -> Tick {
         match &self.0 {
@@ -75,8 +83,10 @@ fn system_now() -> Tick {
 
 #[cfg(not(target_os = "linux"))]
 fn system_now() -> Tick {
-    use std::sync::OnceLock;
-    use std::time::Instant;
+    exact_now()
+}
+
+fn exact_now() -> Tick {
     static START: OnceLock<Instant> = OnceLock::new();
     after(0, START.get_or_init(Instant::now).elapsed())
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use r2d2::{CustomizeConnection, HandleError, ManageConnection};
 
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::gate::ReturnGate;
+use crate::nested::Nested;
 use crate::opening::Runner;
 
 /// The bound on `max_size`.
@@ -28,6 +30,11 @@ pub(crate) struct Config<M: ManageConnection> {
     /// Where the manager's blocking calls are made.
     pub(crate) runner: Runner<M>,
     pub(crate) clock: Clock,
+    pub(crate) nested: Nested,
+    pub(crate) leak_threshold: Option<Duration>,
+    pub(crate) events: Box<dyn Events>,
+    /// Whether each checkout has somebody to tell; see `Shared::lent`.
+    pub(crate) watched: bool,
 }
 
 impl<M: ManageConnection> Config<M> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::events::NestedCheckout;
 use crate::held::Holder;
 
 /// Why a pool could not lend a connection. `E` is the manager's own error, and the `source()`.
@@ -14,6 +15,7 @@ enum Kind<E> {
     Timeout(Timeout),
     Manager { action: &'static str, cause: E },
     Closed,
+    Nested(NestedCheckout),
     OutOfBounds { request: Request, asked: u32, most: u32 },
     StillLent { lent: u32, waited: Duration },
 }
@@ -91,6 +93,17 @@ impl<E> Error<E> {
         Error(Box::new(Kind::StillLent { lent, waited }))
     }
 
+    pub(crate) fn nested(nested: NestedCheckout) -> Self {
+        Error(Box::new(Kind::Nested(nested)))
+    }
+
+    /// Whether the calling thread has a connection of this pool already, and
+    /// [`Nested::Refuse`](crate::Nested::Refuse) is set; [`held_by_caller`](Error::held_by_caller)
+    /// says where it asked for that.
+    pub fn is_nested(&self) -> bool {
+        matches!(*self.0, Kind::Nested(_))
+    }
+
     /// Whether the deadline came first.
     pub fn is_timeout(&self) -> bool {
         matches!(*self.0, Kind::Timeout(_) | Kind::StillLent { .. })
@@ -122,12 +135,13 @@ impl<E> Error<E> {
     }
 
     /// Where the calling thread had asked for a connection of the same pool that it still had, when
-    /// that is why it waited in vain.
+    /// that is why it waited in vain or was refused.
     pub fn held_by_caller(&self) -> Option<&'static Location<'static>> {
         match &*self.0 {
             Kind::Timeout(Timeout { holder: Some(InTheWay::Itself(own)), .. }) => {
                 Some(own.call_site)
             }
+            Kind::Nested(nested) => Some(nested.held.call_site),
             _ => None,
         }
     }
@@ -154,6 +168,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match &*self.0 {
             Kind::Timeout(timeout) => timeout.fmt(f),
             Kind::Manager { action, cause } => write!(f, "cannot {action}: {cause}"),
+            Kind::Nested(nested) => write!(f, "no second connection for one thread: {nested}"),
             Kind::Closed => f.write_str("the pool is closed"),
             Kind::OutOfBounds { request: Request::Lend, asked, most } => {
                 write!(f, "{asked} connections at once can't be had: max_size is {most}")

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use r2d2::ManageConnection;
 
-use crate::clock::Tick;
+use crate::clock::{Clock, Tick};
 use crate::error::InTheWay;
 use crate::shared::Shared;
 use crate::site::{AtomicSite, Site};
@@ -45,18 +45,61 @@ pub(crate) struct Record {
     site: AtomicSite,
     since: AtomicU64,
     thread: AtomicU64,
+    /// How many times this slot's connection was lent.
+    lends: AtomicU64,
+    /// The exact tick of the last `lend` that is timed.
+    timed_from: AtomicU64,
+    /// The `lends` of the holder that was last reported. The one word here that others write.
+    reported: AtomicU64,
 }
+
+/// One `lend` in so many is timed.
+const TIMED: u64 = 64;
 
 impl Record {
     pub(crate) const fn blank() -> Self {
-        Record { site: AtomicSite::none(), since: AtomicU64::new(0), thread: AtomicU64::new(0) }
+        Record {
+            site: AtomicSite::none(),
+            since: AtomicU64::new(0),
+            thread: AtomicU64::new(0),
+            lends: AtomicU64::new(0),
+            timed_from: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
+        }
     }
 
     #[inline]
-    pub(crate) fn lend(&self, site: Site, now: Tick) {
+    pub(crate) fn lend(&self, site: Site, now: Tick, clock: &Clock) {
+        let lends = self.lends() + 1;
+        self.lends.store(lends, Ordering::Relaxed);
+        if lends % TIMED == 1 {
+            self.timed_from.store(clock.exact(), Ordering::Relaxed);
+        }
         self.since.store(now, Ordering::Relaxed);
         self.thread.store(this_thread(), Ordering::Relaxed);
         self.site.store(Some(site));
+    }
+
+    #[inline]
+    pub(crate) fn lends(&self) -> u64 {
+        self.lends.load(Ordering::Relaxed)
+    }
+
+    /// Whether this holding is one that is timed.
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.lends() % TIMED == 1
+    }
+
+    pub(crate) fn timed(&self, clock: &Clock) -> Duration {
+        let from = self.timed_from.load(Ordering::Relaxed);
+        Duration::from_nanos(clock.exact().saturating_sub(from))
+    }
+
+    /// Whether this holder was not reported before; from now on it was.
+    pub(crate) fn is_news(&self) -> bool {
+        let lends = self.lends();
+        self.reported.swap(lends, Ordering::Relaxed) != lends
     }
 
     #[inline]
@@ -95,7 +138,7 @@ fn this_thread() -> u64 {
 }
 
 impl<M: ManageConnection> Shared<M> {
-    fn records(&self) -> impl Iterator<Item = &Record> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.bag.slots().iter().map(Slot::record)
     }
 
@@ -111,6 +154,10 @@ impl<M: ManageConnection> Shared<M> {
     pub(crate) fn who_is_in_the_way(&self) -> Option<InTheWay> {
         let itself = self.held_by_this_thread().map(InTheWay::Itself);
         itself.or_else(|| self.holders().first().copied().map(InTheWay::Other))
+    }
+
+    pub(crate) fn lent_to_this_thread(&self) -> usize {
+        self.records().filter(|record| record.is_mine()).count()
     }
 
     /// Which of this thread's own checkouts is still out, the longest.

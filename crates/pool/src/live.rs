@@ -17,6 +17,41 @@ use crate::slot::{Resident, Slot};
 /// Not a slot: the claim has moved on.
 const MOVED: usize = usize::MAX;
 
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// The pool is closed, or has become smaller.
+    Unwanted,
+    /// The manager's `has_broken` said so.
+    Broken,
+    /// The return gate refused it.
+    Refused,
+    /// It failed its test.
+    Invalid,
+    /// Its `max_lifetime` was over.
+    Old,
+    /// It was idle for longer than the `idle_timeout`.
+    Idle,
+    /// Its holder discarded it.
+    Discarded,
+    /// Its holder panicked, or a callback did.
+    Panic,
+}
+
+impl Fate {
+    pub(crate) const ALL: [Fate; 8] = [
+        Fate::Unwanted,
+        Fate::Broken,
+        Fate::Refused,
+        Fate::Invalid,
+        Fate::Old,
+        Fate::Idle,
+        Fate::Discarded,
+        Fate::Panic,
+    ];
+}
+
 /// The right to one busy slot.
 pub(crate) struct Claim<M: ManageConnection> {
     /// Kept here rather than in the guard: a checkout then touches no shared reference count.
@@ -52,19 +87,31 @@ pub(crate) struct Live<M: ManageConnection> {
     /// When its lifetime ends, jitter included.
     pub(crate) expires_at: Tick,
     pub(crate) returned_at: Tick,
+    /// What it will have been closed for.
+    pub(crate) fate: Fate,
     pub(crate) claim: Claim<M>,
 }
 
 impl<M: ManageConnection> Live<M> {
     /// Closes the connection and keeps its slot.
-    pub(crate) fn retire(mut self) -> Claim<M> {
+    pub(crate) fn retire(mut self, why: Fate) -> Claim<M> {
+        self.fate = why;
         self.close();
         self.claim.take()
     }
 
+    /// Closes the connection and frees its slot.
+    pub(crate) fn close_for(mut self, why: Fate) {
+        self.fate = why;
+    }
+
     fn close(&mut self) {
         if let Some(conn) = self.conn.take() {
-            self.claim.shared.config.customizer.on_release(conn);
+            let shared = &self.claim.shared;
+            let why = if thread::panicking() { Fate::Panic } else { self.fate };
+            shared.tally.count_closed(why);
+            shared.config.customizer.on_release(conn);
+            shared.config.events.closed(why);
         }
     }
 }

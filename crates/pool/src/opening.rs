@@ -9,12 +9,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use r2d2::ManageConnection;
 
-use crate::live::{Claim, Live};
+use crate::live::{Claim, Fate, Live};
+use crate::metrics::count;
 use crate::shared::Shared;
 
 /// A blocking call to make.
@@ -40,12 +41,15 @@ impl<M: ManageConnection> Job<M> {
 
 fn connect<M: ManageConnection>(claim: Claim<M>) -> Outcome<M> {
     let shared = &claim.shared;
+    let began = Instant::now();
+    let attempt = Attempt { shared };
     let opened = shared.manager.connect().and_then(|mut conn| {
         shared.config.customizer.on_acquire(&mut conn)?;
         Ok(conn)
     });
     match opened {
         Ok(conn) => {
+            attempt.succeeded(began.elapsed());
             let now = shared.config.clock.now();
             let expires_at = shared.expiry(now);
             Ok(Box::new(Live {
@@ -54,10 +58,34 @@ fn connect<M: ManageConnection>(claim: Claim<M>) -> Outcome<M> {
                 due_at: expires_at,
                 expires_at,
                 returned_at: now,
+                fate: Fate::Unwanted,
                 claim,
             }))
         }
-        Err(cause) => Err((claim, cause)),
+        Err(cause) => {
+            drop(attempt);
+            Err((claim, cause))
+        }
+    }
+}
+
+/// An attempt to open a connection, a failure unless it is said to have succeeded.
+struct Attempt<'a, M: ManageConnection> {
+    shared: &'a Shared<M>,
+}
+
+impl<M: ManageConnection> Attempt<'_, M> {
+    fn succeeded(self, took: Duration) {
+        let shared = self.shared;
+        std::mem::forget(self);
+        shared.tally.connect.count(took);
+        shared.config.events.opened(took);
+    }
+}
+
+impl<M: ManageConnection> Drop for Attempt<'_, M> {
+    fn drop(&mut self) {
+        count(&self.shared.tally.connect_failures);
     }
 }
 
@@ -65,7 +93,7 @@ fn test<M: ManageConnection>(mut live: Box<Live<M>>) -> Outcome<M> {
     let conn = live.conn.as_mut().expect("a live connection until it is retired");
     match live.claim.shared.manager.is_valid(conn) {
         Ok(()) => Ok(live),
-        Err(cause) => Err((live.retire(), cause)),
+        Err(cause) => Err((live.retire(Fate::Invalid), cause)),
     }
 }
 

@@ -12,6 +12,8 @@ use crate::checkout::{Deadline, Ready, Vetted};
 use crate::error::Error;
 use crate::held::Holder;
 use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::nested::Nested;
 use crate::pooled::Pooled;
 use crate::shared::Shared;
 use crate::site::Site;
@@ -95,13 +97,15 @@ impl<M: ManageConnection> Pool<M> {
     #[track_caller]
     pub fn get_timeout(&self, timeout: Duration) -> Result<Pooled<M>, Error<M::Error>> {
         let site = Location::caller();
+        if self.0.shared.config.nested != Nested::Allow {
+            self.0.shared.check_nested(site)?;
+        }
         let doubtful = match self.0.shared.take_ready() {
-            Ready::Fresh(live, now) => return Ok(Pooled::lend(live, site, now)),
+            Ready::Fresh(live, now) => return Ok(Pooled::lend(live, site, now, Duration::ZERO)),
             Ready::Doubtful(live) => Some(live),
             Ready::Nothing => None,
         };
-        let live = self.0.shared.check_out(doubtful, Deadline::after(timeout))?;
-        Ok(self.lend(live, site))
+        self.0.shared.check_out_slowly(doubtful, Deadline::after(timeout), site)
     }
 
     /// Lends `count` connections at once, all or none, waiting for them up to the
@@ -132,8 +136,10 @@ impl<M: ManageConnection> Pool<M> {
         timeout: Duration,
     ) -> Result<Vec<Pooled<M>>, Error<M::Error>> {
         let site = Location::caller();
-        let lives = self.0.shared.check_out_many(count, Deadline::after(timeout))?;
-        Ok(lives.into_iter().map(|live| self.lend(live, site)).collect())
+        if self.0.shared.config.nested != Nested::Allow {
+            self.0.shared.check_nested(site)?;
+        }
+        self.0.shared.check_out_many_slowly(count, Deadline::after(timeout), site)
     }
 
     /// Lends an idle connection if there is one: never waits and never opens one. A connection that
@@ -143,13 +149,15 @@ impl<M: ManageConnection> Pool<M> {
         let site = Location::caller();
         loop {
             let doubtful = match self.0.shared.take_ready() {
-                Ready::Fresh(live, now) => return Some(Pooled::lend(live, site, now)),
+                Ready::Fresh(live, now) => {
+                    return Some(Pooled::lend(live, site, now, Duration::ZERO));
+                }
                 Ready::Doubtful(live) => live,
                 Ready::Nothing => return None,
             };
             let deadline = Deadline::after(self.connection_timeout());
             match self.0.shared.vet(doubtful, deadline) {
-                Ok(Vetted::Good(live)) => return Some(self.lend(live, site)),
+                Ok(Vetted::Good(live)) => return Some(self.lend(live, site, Duration::ZERO)),
                 // Its slot is vacant now; the next may be better.
                 Ok(Vetted::Gone(_claim)) => {}
                 Err(_timeout) => return None,
@@ -164,12 +172,12 @@ impl<M: ManageConnection> Pool<M> {
         let deadline = Deadline::after(self.connection_timeout());
         let opened: Result<Vec<_>, _> =
             (0..count).map(|_| self.0.shared.check_out(None, deadline)).collect();
-        opened?.into_iter().for_each(|live| drop(self.lend(live, site)));
+        opened?.into_iter().for_each(|live| drop(self.lend(live, site, Duration::ZERO)));
         Ok(())
     }
 
-    fn lend(&self, live: Box<Live<M>>, site: Site) -> Pooled<M> {
-        Pooled::lend(live, site, self.0.shared.config.clock.now())
+    fn lend(&self, live: Box<Live<M>>, site: Site, waited: Duration) -> Pooled<M> {
+        Pooled::lend(live, site, self.0.shared.config.clock.now(), waited)
     }
 
     /// Counts connections and waiters without a lock.
@@ -202,6 +210,27 @@ impl<M: ManageConnection> Pool<M> {
     /// ```
     pub fn holders(&self) -> Vec<Holder> {
         self.0.shared.holders()
+    }
+
+    /// Reads what the pool has counted since it was built: how many checkouts, waits, time-outs and
+    /// connects, and histograms of waiting, holding and connecting. Takes no lock.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use larder_pool::{Pool, sqlite::SqliteManager};
+    ///
+    /// let pool = Pool::builder().build_unchecked(SqliteManager::memory());
+    /// for _ in 0..10 {
+    ///     pool.get()?;
+    /// }
+    /// let metrics = pool.metrics();
+    /// assert_eq!((metrics.checkouts, metrics.waits, metrics.opened), (10, 1, 1));
+    /// assert!(metrics.wait.percentile(50.0).is_zero());
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metrics(&self) -> Metrics {
+        self.0.shared.metrics()
     }
 
     /// Returns the most connections that this pool opens, as built or last resized.

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::thread;
+use std::time::Duration;
 
 use r2d2::{Extensions, ManageConnection};
 
 use crate::clock::Tick;
-use crate::live::Live;
+use crate::events::Checkout;
+use crate::live::{Fate, Live};
+use crate::nested::Nested;
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::slot::Resident;
@@ -24,9 +28,25 @@ pub struct Pooled<M: ManageConnection> {
 
 impl<M: ManageConnection> Pooled<M> {
     #[inline]
-    pub(crate) fn lend(live: Box<Live<M>>, site: Site, now: Tick) -> Self {
-        live.home().record().lend(site, now);
-        Pooled { live: Some(live) }
+    pub(crate) fn lend(live: Box<Live<M>>, site: Site, now: Tick, waited: Duration) -> Self {
+        let shared = &*live.claim.shared;
+        live.home().record().lend(site, now, &shared.config.clock);
+        let watched = shared.config.watched;
+        let lent = Pooled { live: Some(live) };
+        if watched {
+            lent.tell_lent(waited);
+        }
+        lent
+    }
+
+    /// Tells whoever wants to know; the guard exists already, so that a panic returns it.
+    #[cold]
+    fn tell_lent(&self, waited: Duration) {
+        let shared = &*self.live().claim.shared;
+        if shared.config.nested != Nested::Allow {
+            shared.count_lent();
+        }
+        shared.config.events.lent(&Checkout { call_site: self.call_site(), waited });
     }
 
     #[inline]
@@ -46,7 +66,10 @@ impl<M: ManageConnection> Pooled<M> {
 
     /// Closes the connection rather than giving it back; its slot is free again at once.
     pub fn discard(mut self) {
-        drop(self.live.take());
+        if let Some(live) = self.live.take() {
+            live.end();
+            live.close_for(Fate::Discarded);
+        }
     }
 
     /// Borrows the values kept beside this connection, `None` when there never were any.
@@ -80,7 +103,35 @@ impl<M: ManageConnection> Drop for Pooled<M> {
     #[inline]
     fn drop(&mut self) {
         if let Some(live) = self.live.take() {
+            live.end();
             Shared::give_back(live);
+        }
+    }
+}
+
+impl<M: ManageConnection> Live<M> {
+    /// Notes that its holder is done with it.
+    #[inline]
+    fn end(&self) {
+        if self.claim.shared.config.watched || self.home().record().is_timed() {
+            self.tell_returned();
+        }
+    }
+
+    #[cold]
+    fn tell_returned(&self) {
+        let shared = &*self.claim.shared;
+        let record = self.home().record();
+        if record.is_timed() {
+            shared.count_hold(record.timed(&shared.config.clock));
+        }
+        if shared.config.nested != Nested::Allow && record.is_mine() {
+            shared.count_returned();
+        }
+        if let Some(holder) = record.holder(shared.config.clock.now())
+            && !thread::panicking()
+        {
+            shared.config.events.returned(&holder);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::bag::Bag;
 use crate::clock::NEVER;
 use crate::config::Config;
 use crate::live::Live;
+use crate::metrics::Tally;
 
 /// The ways through it are in `checkout.rs`, `checkin.rs` and `ageing.rs`.
 pub(crate) struct Shared<M: ManageConnection> {
@@ -19,6 +20,9 @@ pub(crate) struct Shared<M: ManageConnection> {
     pub(crate) id: usize,
     /// The tick at which reaping is next due; whoever moves it forward does the reaping.
     pub(crate) reap_at: AtomicU64,
+    /// The same for reporting leaks.
+    pub(crate) leak_at: AtomicU64,
+    pub(crate) tally: Tally,
 }
 
 impl<M: ManageConnection> Shared<M> {
@@ -29,10 +33,13 @@ impl<M: ManageConnection> Shared<M> {
             manager,
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             reap_at: AtomicU64::new(NEVER),
+            leak_at: AtomicU64::new(NEVER),
+            tally: Tally::new(),
             config,
         };
-        let first = shared.next_reaping(shared.config.clock.now());
-        shared.reap_at.store(first, Ordering::Relaxed);
+        let now = shared.config.clock.now();
+        shared.reap_at.store(shared.next_reaping(now), Ordering::Relaxed);
+        shared.leak_at.store(shared.next_leak_report(now), Ordering::Relaxed);
         shared
     }
 
