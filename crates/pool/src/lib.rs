@@ -41,22 +41,25 @@
 //! | | r2d2 | here |
 //! |---|---|---|
 //! | threads of its own | three a pool, shared by configuration | none |
-//! | `build` | opens `min_idle`, by default `max_size` | opens `min_idle`, by default one |
-//! | afterwards | restores `min_idle` in the background | opens what a caller needs and finds no idle one for |
+//! | `build` | opens `min_idle`, by default `max_size` | opens `min_idle`, by default and at least one |
+//! | afterwards | keeps `min_idle` idle, in the background | opens what a caller needs and finds no idle one for |
+//! | while one opens | its caller takes what comes back meanwhile | its caller waits for that one, others take what comes back |
 //! | which connection | the last returned | the thread's last; any idle one |
 //! | who is next | whoever is quicker | the one who waited longest |
-//! | `connect` fails | retried in the background until the time-out; the message is kept | the caller gets the typed error at once, as `source()` |
-//! | `get_timeout` | bounds each wait, then tests again | one deadline over all; see above |
-//! | `test_on_check_out` | each time or never | after 500 ms idle ([`Builder::test_after_idle`]) or never |
-//! | `max_lifetime` | exact, idle connections only | up to a tenth early, at checkout and return as well |
-//! | `idle_timeout` | all of them, by a thread, then opened again | down to `min_idle`, by a returning caller that is due |
+//! | a broken one goes | nobody who waits is helped, if `min_idle` is 0 | its slot goes to the oldest waiter |
+//! | `connect` fails | tried again in the background for as long as the pool lives; the caller gets the message at the time-out | the caller gets the typed error at once, as `source()` |
+//! | `get_timeout` | one deadline over the waits, tests come on top | one deadline over all; see above |
+//! | `test_on_check_out` | each time, new ones too, or never | after 500 ms idle ([`Builder::test_after_idle`]) or never |
+//! | `max_lifetime` | up to 30 s late, idle connections only | up to a tenth early, at checkout and return as well |
+//! | `idle_timeout` | all of them, up to 30 s late, then `min_idle` are opened again | down to `min_idle`, by a returning caller that is due |
 //! | dropped while panicking | goes back into the pool | is closed |
-//! | a callback panics | its slot is lost | the panic reaches the caller, the slot is free |
+//! | a callback panics | its slot is lost, but for `on_release` | the panic reaches the caller, the slot is free |
 //! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by `SqliteManager::pool` |
 //! | `error_handler` | every error | those that no caller gets |
-//! | `Extensions` | always there | made on first use: [`Pooled::extensions_mut`] |
 //! | `event_handler`, `thread_pool` | | none: r2d2's events can't be made outside it, and there are no threads |
-//! | closing | when all clones are gone | so too, or by [`Pool::close`] |
+//! | `state().connections` | without those that are being opened | with them |
+//! | `on_release` | for those that go one by one, not for the rest of a pool that is dropped | for each |
+//! | closing | when all clones and all lent connections are gone | when all clones are gone, or by [`Pool::close`]; lent ones as they come back |
 //!
 //! # Map
 //! `slot` and `bag` know nothing of connections: one slot, and all of them with the queue. `live`

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
@@ -72,12 +73,14 @@ impl<M: ManageConnection> Pooled<M> {
         }
     }
 
-    /// Borrows the values kept beside this connection, `None` when there never were any.
-    pub fn extensions(&self) -> Option<&Extensions> {
-        self.live().extensions.as_deref()
+    /// Borrows the values kept beside this connection for as long as it is open.
+    pub fn extensions(&self) -> &Extensions {
+        /// Most connections never have any.
+        static NONE: LazyLock<Extensions> = LazyLock::new(Extensions::new);
+        self.live().extensions.as_deref().unwrap_or(&NONE)
     }
 
-    /// Borrows the values kept beside this connection for as long as it is open.
+    /// Borrows the values kept beside this connection, to change them.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.live_mut().extensions.get_or_insert_default()
     }
