@@ -50,11 +50,34 @@ pub(crate) enum Turn<'a, K, T, R> {
     Refused(Error),
 }
 
-enum Boarding<'a, K, T, R> {
+/// Where a caller stands that found no value a moment ago.
+pub(crate) enum Boarding<'a, K, T, R> {
+    /// The value is there after all.
     Known(R),
+    /// Another thread loads it.
     Wait(Arc<Flight<T>>),
+    /// The caller has to load it.
     Lead(Lead<'a, K, T>),
+    /// The caller is loading it already.
     Recursion,
+}
+
+/// How long one call waits for loads of others, however many they are.
+pub(crate) struct Patience {
+    pub(crate) limit: Duration,
+    /// Set by the first wait; too far to express is never.
+    deadline: Option<Option<Instant>>,
+}
+
+impl Patience {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Patience { limit, deadline: None }
+    }
+
+    pub(crate) fn deadline(&mut self) -> Option<Instant> {
+        let limit = self.limit;
+        *self.deadline.get_or_insert_with(|| Instant::now().checked_add(limit))
+    }
 }
 
 impl<K, T> Flights<K, T> {
@@ -64,7 +87,7 @@ impl<K, T> Flights<K, T> {
         }
     }
 
-    /// Waits until the caller's turn is clear, for at most `patience`.
+    /// Waits until the caller's turn is clear, as far as its patience goes.
     ///
     /// `look` returns the value, or the present stamp if there is none; `is_fresh` tells whether
     /// a flight of that stamp may be joined. Both run under the lock.
@@ -72,7 +95,7 @@ impl<K, T> Flights<K, T> {
         &self,
         hash: u64,
         key: &Q,
-        patience: Duration,
+        patience: &mut Patience,
         look: impl Fn() -> Result<R, Stamp>,
         is_fresh: impl Fn(Stamp) -> bool,
     ) -> Turn<'_, K, T, R>
@@ -81,7 +104,6 @@ impl<K, T> Flights<K, T> {
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
         T: Clone,
     {
-        let mut deadline = None;
         loop {
             let flight = match self.board(hash, key, &look, &is_fresh) {
                 Boarding::Known(value) => return Turn::Known(value),
@@ -89,17 +111,16 @@ impl<K, T> Flights<K, T> {
                 Boarding::Recursion => return Turn::Refused(Error::recursion(key)),
                 Boarding::Wait(flight) => flight,
             };
-            // One deadline for all loads that this call waits for; too far to express is never.
-            let deadline = *deadline.get_or_insert_with(|| Instant::now().checked_add(patience));
-            match flight.wait(deadline) {
+            match flight.wait(patience.deadline()) {
                 Waited::Landed(value) => return Turn::Landed(value),
-                Waited::TimedOut => return Turn::Refused(Error::timeout(key, patience)),
+                Waited::TimedOut => return Turn::Refused(Error::timeout(key, patience.limit)),
                 Waited::Abandoned => {}
             }
         }
     }
 
-    fn board<Q, R>(
+    /// Looks once, and takes the lead if nobody has it.
+    pub(crate) fn board<Q, R>(
         &self,
         hash: u64,
         key: &Q,
@@ -110,6 +131,8 @@ impl<K, T> Flights<K, T> {
         K: Borrow<Q>,
         Q: Eq + ToOwned<Owned = K> + ?Sized,
     {
+        // Dropped after the lock, with the key that it holds.
+        let _outdated;
         let mut list = lock(&self.list);
         let stamp = match look() {
             Ok(value) => return Boarding::Known(value),
@@ -123,11 +146,11 @@ impl<K, T> Flights<K, T> {
                     false => Boarding::Wait(found.flight.clone()),
                 };
             }
-            list.swap_remove(at);
+            _outdated = list.swap_remove(at);
         }
         let flight = Arc::new(Flight::new());
         list.push(Attached { hash, key: key.to_owned(), stamp, flight: flight.clone() });
-        Boarding::Lead(Lead { flights: self, flight, ended: false })
+        Boarding::Lead(Lead { flights: self, flight, stamp, ended: false })
     }
 
     /// Detaches the flight of a key and runs `then` in the same critical section.
@@ -144,12 +167,16 @@ impl<K, T> Flights<K, T> {
         result
     }
 
-    fn take(&self, flight: &Arc<Flight<T>>, then: impl FnOnce(K, Stamp)) {
+    /// Detaches all flights.
+    pub(crate) fn detach_all(&self) {
+        let detached = std::mem::take(&mut *lock(&self.list));
+        drop(detached);
+    }
+
+    fn take<R>(&self, flight: &Arc<Flight<T>>, then: impl FnOnce(K) -> R) -> Option<R> {
         let mut list = lock(&self.list);
-        if let Some(at) = list.iter().position(|one| Arc::ptr_eq(&one.flight, flight)) {
-            let Attached { key, stamp, .. } = list.swap_remove(at);
-            then(key, stamp);
-        }
+        let at = list.iter().position(|one| Arc::ptr_eq(&one.flight, flight))?;
+        Some(then(list.swap_remove(at).key))
     }
 }
 
@@ -165,16 +192,23 @@ where
 pub(crate) struct Lead<'a, K, T> {
     flights: &'a Flights<K, T>,
     flight: Arc<Flight<T>>,
+    stamp: Stamp,
     ended: bool,
 }
 
 impl<K, T> Lead<'_, K, T> {
+    /// When the load began.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// Ends the flight with a value. `store` runs under the lock, and only if the flight is
     /// still attached; the waiters wake after it.
-    pub(crate) fn land(mut self, value: T, store: impl FnOnce(K, Stamp)) {
-        self.flights.take(&self.flight, store);
+    pub(crate) fn land<R>(mut self, value: T, store: impl FnOnce(K) -> R) -> Option<R> {
+        let stored = self.flights.take(&self.flight, store);
         self.ended = true;
         self.flight.land(value);
+        stored
     }
 }
 
@@ -182,7 +216,8 @@ impl<K, T> Drop for Lead<'_, K, T> {
     /// A loader that failed or panicked: the waiters choose another leader among themselves.
     fn drop(&mut self) {
         if !self.ended {
-            self.flights.take(&self.flight, |_, _| {});
+            // The key is dropped after the lock.
+            self.flights.take(&self.flight, |key| key);
             self.flight.abandon();
         }
     }

@@ -64,10 +64,17 @@
 //! static_memo  StaticMemo --+--> table    insert-only hash table, read without a lock (unsafe
 //!                           |             code: here and in swap)
 //! bounded  BoundedMemo -----+             one that keeps so much and no more
-//! builder --> memo  Memo ---+--> flights  single flight by key --> flight  one load, its waiters
-//!                           +--> shelf    entries behind guards (papaya)
-//!                           +--> policy   who has to go: S3-FIFO, touched by inserts alone
-//!                           +--> tables   versions that make entries stale
+//!                           |
+//! builder --> memo  Memo ---+--> answer   hit, join, lead, refresh, or return late --> load
+//!                           +--> flights  single flight by key --> flight  one load, its waiters
+//!                           +--> store    a bounded shelf: one for values, one for absent keys
+//!                           |      +--> shelf   entries behind guards (papaya) --> entry
+//!                           |      +--> policy  who has to go: S3-FIFO, touched by inserts alone
+//!                           +--> judge    what may be served
+//!                           |      +--> tables  versions that make entries stale
+//!                           |      +--> life    times that make entries old
+//!                           +--> listener what has left, told under no lock
+//!                           +--> stats    counters --> stripes  a line of them for each thread
 //!
 //! static_table  StaticTable --+--> swap      the whole that readers see --> hazard  who reads what
 //!                             +--> reloads   one load at a time --> schedule  when one is due
@@ -80,16 +87,22 @@
 //! `tests/loom_*.rs` drive these very types.
 #![deny(unsafe_code)]
 
+mod answer;
 mod aside;
 mod bounded;
 mod builder;
 mod clock;
+mod entry;
 mod error;
 mod feed;
 mod flight;
 mod flights;
 mod hash;
 mod hazard;
+mod judge;
+mod life;
+mod listener;
+mod load;
 mod memo;
 mod policy;
 mod reloads;
@@ -98,7 +111,10 @@ mod shelf;
 mod snapshot;
 mod static_memo;
 mod static_table;
+mod stats;
 mod status;
+mod store;
+mod stripes;
 mod swap;
 mod sync;
 mod table;
@@ -111,10 +127,13 @@ pub use clock::Clock;
 pub use error::{Error, LoadError};
 pub use feed::{Bumps, ChangeFeed};
 pub use hash::Seeded;
+pub use listener::Cause;
+pub use load::Load;
 pub use memo::Memo;
 pub use snapshot::{Rows, Snapshot};
 pub use static_memo::{Iter, StaticMemo};
 pub use static_table::{Loaded, StaticTable};
+pub use stats::Stats;
 pub use status::Status;
 pub use tables::Tables;
 pub use transaction::Transaction;

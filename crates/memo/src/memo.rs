@@ -1,16 +1,20 @@
-//! The bounded memo.
+//! The bounded memo: what it is made of, and how it is read and changed. `answer` loads.
 //!
 //! # Who writes what
 //!
 //! | part | written by | under |
 //! |---|---|---|
-//! | `shelf` (an entry comes) | leaders, `insert` | the key's flights lock |
-//! | `shelf` (an entry goes) | `invalidate` | the key's flights lock |
-//! | | the policy | the policy lock |
-//! | an entry's credit | hits of that entry, until saturated; the policy | nothing |
-//! | `epochs` | `invalidate_all`, bumps | nothing: one atomic addition |
+//! | `present`, `absent` (an entry comes) | leaders, `insert` | the key's flights lock |
+//! | `present`, `absent` (an entry goes) | `invalidate`, leaders, `insert` | the key's flights lock |
+//! | | the policy of the store | its policy lock |
+//! | | `invalidate_if` | nothing: entry by entry, if it is still the one that was judged |
+//! | an entry's credit, last use, turn | hits of that entry, seldom; the policy | nothing |
+//! | `judge.epochs` | `invalidate_all`, bumps | nothing: atomic maxima |
+//! | `counters` | everybody | nothing: a line for each thread, for what hits count |
 //!
-//! Lock order: flights, then the shelf's own. The policy lock is taken with neither held.
+//! Lock order: flights, then the shelf's own. A policy lock is taken with neither held. Loaders,
+//! weighers, predicates and listeners run under none of them; keys and values are dropped under
+//! none (see `shelf`).
 //!
 //! # Why an invalidated value does not come back
 //!
@@ -19,16 +23,25 @@
 //!
 //! *All at once.* An entry carries the stamp noted before its load began; a hit compares it with
 //! the versions of its tables, read after the entry. A load from before the bump may be stored but
-//! is never served. Newcomers compare the stamp of a flight in the same way before they join it.
+//! is never served. Newcomers compare the stamp of a flight in the same way before they join it,
+//! and what it gives them with the tables that its loader named.
+//!
+//! *By predicate.* All flights are taken off their lists, then all entries are judged. What came
+//! between the two was loaded since the call.
 
-use crate::builder::Builder;
-use crate::clock::Clock;
-use crate::error::{Error, LoadError};
-use crate::flights::{Flights, Lead, Turn};
+use crate::answer::Landed;
+use crate::builder::{Builder, Weigher};
+use crate::entry::{Birth, Entry, Serial, Sources};
+use crate::flights::Flights;
 use crate::hash::Seeded;
-use crate::policy::{Entries, Policy, Record, Worth};
-use crate::shelf::{Entry, Expiry, Shelf};
-use crate::sync::{Apart, AtomicU32, Mutex, Ordering, lock};
+use crate::judge::{Judge, Verdict};
+use crate::life::{Lifetimes, Nanos, Phase};
+use crate::listener::{Cause, Departures, Listener};
+use crate::policy::{Bound, Record};
+use crate::shelf::Pin;
+use crate::stats::{Counters, Stats};
+use crate::store::Store;
+use crate::sync::Apart;
 use crate::tables::{Epochs, Stamp};
 use std::borrow::Borrow;
 use std::fmt::{self, Debug};
@@ -40,17 +53,21 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// A bounded memo: for answers that may change, and for keys that a client can choose.
 ///
-/// It holds at most `max_entries`; the least valuable leave first. A hit reads behind a guard and
-/// writes at most its entry's own two-bit counter, and nothing once that is saturated.
+/// It holds at most `max_entries`, and with a [`weigher`](Builder::weigher) at most so much
+/// weight; the least valuable leave first. (While several threads store at once, each may be one
+/// entry ahead of the bound.) A hit reads behind a guard; it counts itself on a line that no other
+/// thread writes, and writes its entry's two-bit counter until that is saturated.
 /// [`get`](Memo::get) clones the value; if the clone would write shared memory, as that of an
 /// `Arc` does, [`read`](Memo::read) lends it instead.
 ///
 /// A load that began before an invalidation is never stored, and never returned to a caller that
-/// asked after it.
+/// asked after it. That holds for values, for [negative entries](Builder::negative), for
+/// [refreshes](Builder::refresh_ahead), and for values that are
+/// [returned late](Builder::stale_on_error).
 ///
 /// What was evicted or replaced is dropped a little later, in batches, by whichever thread comes
-/// by. `Hash`, `Eq`, `Clone` and `Drop` of keys and values run under the memo's locks and must
-/// not call it.
+/// by. `Hash`, `Eq` and `Clone` of keys, and `Clone` of values, run under the memo's locks and
+/// must not call it. Loaders, listeners, weighers and predicates run under none.
 ///
 /// ```
 /// use larder_memo::Memo;
@@ -64,22 +81,43 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 /// assert_eq!(titles.get(&7), None);
 /// ```
 pub struct Memo<K, V> {
-    shelf: Shelf<K, V>,
-    epochs: Epochs,
-    ttl: Option<Duration>,
-    clock: Box<dyn Clock>,
-    patience: Duration,
-    /// What misses write, on lines that no hit reads.
-    cold: Apart<Cold<K, V>>,
+    pub(crate) present: Store<K, V>,
+    pub(crate) judge: Judge,
+    pub(crate) counters: Counters,
+    /// What hits do not read.
+    pub(crate) cold: Apart<Cold<K, V>>,
 }
 
-struct Cold<K, V> {
+pub(crate) struct Cold<K, V> {
     /// Loads in progress, by hash.
-    flights: Box<[Flights<K, V>]>,
-    /// The order of eviction; inserts take this lock.
-    policy: Mutex<Policy<K>>,
-    /// The next serial of an entry; inserts add to it.
-    serials: AtomicU32,
+    flights: Box<[Flights<K, Landed<V>>]>,
+    /// Keys that are known to have no value.
+    pub(crate) absent: Option<Store<K, ()>>,
+    pub(crate) patience: Duration,
+    weigher: Option<Weigher<K, V>>,
+    listener: Option<Listener<K, V>>,
+}
+
+/// Pins on both stores: see `shelf`.
+pub(crate) struct Pins<'m> {
+    present: Pin<'m>,
+    absent: Option<Pin<'m>>,
+}
+
+/// What is to stand under a key, made before the lock is taken.
+pub(crate) enum Fate<V> {
+    Value(Entry<V>),
+    Absent(Entry<()>),
+    Nothing,
+}
+
+/// What is known of a value when it is to be stored.
+pub(crate) struct Origin {
+    pub(crate) stamp: Stamp,
+    pub(crate) sources: Sources,
+    pub(crate) begun: Nanos,
+    pub(crate) ended: Nanos,
+    pub(crate) expires_in: Option<Duration>,
 }
 
 impl<K: Hash + Eq, V> Memo<K, V> {
@@ -93,28 +131,53 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     }
 
     pub(crate) fn from_builder(builder: Builder<K, V>, epochs: Epochs) -> Self {
+        let absent = builder.negative.map(|(max_entries, ttl)| {
+            let bound = Bound { max_entries, max_weight: u64::MAX };
+            Store::new(bound, Lifetimes { ttl, ..Lifetimes::ENDLESS })
+        });
         Memo {
-            shelf: Shelf::new(),
-            epochs,
-            ttl: builder.ttl,
-            clock: builder.clock,
-            patience: builder.patience,
+            present: Store::new(builder.bound, builder.life),
+            judge: Judge::new(epochs, builder.clock),
+            counters: Counters::new(),
             cold: Apart(Cold {
                 flights: (0..SHARDS).map(|_| Flights::new()).collect(),
-                policy: Mutex::new(Policy::new(builder.max_entries)),
-                serials: AtomicU32::new(0),
+                absent,
+                patience: builder.patience,
+                weigher: builder.weigher,
+                listener: builder.listener,
             }),
         }
     }
 
     /// Counts the entries, with those that are stale or expired but still take up room.
+    ///
+    /// Negative entries have a count of their own: see [`stats`](Memo::stats).
     pub fn len(&self) -> usize {
-        self.shelf.len()
+        self.present.len()
     }
 
     /// Tells whether no entry takes up room.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Adds up what the entries weigh: their number, unless there is a
+    /// [`weigher`](Builder::weigher).
+    pub fn weight(&self) -> u64 {
+        self.present.weight()
+    }
+
+    /// Tells what the memo has done so far, and what it holds.
+    ///
+    /// Adding up the counters of all threads takes about a microsecond.
+    pub fn stats(&self) -> Stats {
+        let absent = self.cold.0.absent.as_ref();
+        Stats {
+            entries: self.len() as u64,
+            negative_entries: absent.map_or(0, |absent| absent.len() as u64),
+            weight: self.weight(),
+            ..self.counters.snapshot()
+        }
     }
 
     /// Shows the value of a key to `look` and returns its answer, or `None` on a miss.
@@ -127,49 +190,212 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        if self.epochs.is_bypassed() {
-            return None;
+        let look = |entry: &Entry<V>| self.serve(entry).map(|_| look(&entry.value));
+        let seen = self.present(key, look).flatten();
+        if seen.is_none() {
+            self.counters.count_miss();
         }
-        let look = |entry: &Entry<V>| {
-            self.is_fresh(entry).then(|| {
-                entry.touch();
-                look(&entry.value)
-            })
-        };
-        self.shelf.read(key, look).flatten()
+        seen
     }
 
-    /// Forgets a key. A load of it that is in progress is not stored, and callers from now on
-    /// do not get its value.
+    /// Tells whether a key has a value that `get` would return. It is no hit: nothing is counted.
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.present(key, |entry| self.is_live(entry)).unwrap_or(false)
+    }
+
+    /// Shows the keys and values that `get` would return, in no order.
+    ///
+    /// What comes or goes meanwhile may be shown or not; the rest is shown once. Memory freed
+    /// meanwhile waits for the end.
+    pub fn for_each(&self, mut look: impl FnMut(&K, &V)) {
+        let is_bypassed = self.judge.epochs.is_bypassed();
+        self.present.for_each(&self.present.pin(), |key, entry| {
+            if !is_bypassed && self.is_live(entry) {
+                look(key, &entry.value);
+            }
+        });
+    }
+
+    /// Forgets a key, also that it has no value. A load of it that is in progress is not stored,
+    /// and callers from now on do not get its value.
     pub fn invalidate<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = Seeded::new().hash_one(key);
-        self.flights(hash).detach(hash, key, || self.shelf.remove(key));
+        let pins = self.pins();
+        let mut gone = self.departures();
+        let flights = self.flights(hash);
+        flights.detach(hash, key, || self.clear(key, Cause::Invalidated, &pins, &mut gone));
+        gone.announce();
     }
 
     /// Forgets everything, loads in progress included, in one step whatever the number.
     ///
     /// The entries take up room until the policy comes to them; they are the first to go.
     pub fn invalidate_all(&self) {
-        self.epochs.advance();
+        self.judge.epochs.advance();
     }
 
-    /// Tells whether an entry may be served.
+    /// Forgets the entries for which `is_it`, in time proportional to their number.
+    ///
+    /// What has no value to be judged is forgotten too: loads in progress, which are not stored
+    /// and not returned to callers from now on, and negative entries.
+    pub fn invalidate_if(&self, mut is_it: impl FnMut(&K, &V) -> bool) {
+        self.cold.0.flights.iter().for_each(Flights::detach_all);
+        let pins = self.pins();
+        let mut gone = self.departures();
+        if let Some((absent, pin)) = self.absent(&pins) {
+            absent.take_if(|_, _| true, pin, drop);
+        }
+        let is_it = |key: &K, entry: &Entry<V>| is_it(key, &entry.value);
+        self.present.take_if(is_it, &pins.present, |taken| gone.add(taken, Cause::Invalidated));
+        gone.announce();
+    }
+
+    /// Shows the entry of a key, unless this thread is inside a transaction.
     #[inline]
-    fn is_fresh(&self, entry: &Entry<V>) -> bool {
-        self.epochs.is_fresh(entry.stamp) && !entry.expires.is_past(|| self.clock.now())
+    pub(crate) fn present<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match self.judge.epochs.is_bypassed() {
+            true => None,
+            false => self.present.read(key, look),
+        }
     }
 
-    /// When an entry expires whose load begins now.
-    fn expiry(&self) -> Expiry {
-        self.ttl.map_or(Expiry::NEVER, |ttl| Expiry::at(self.clock.now().saturating_add(ttl)))
+    /// Tells whether an entry may be served, and counts that it is.
+    #[inline]
+    pub(crate) fn serve(&self, entry: &Entry<V>) -> Option<Phase> {
+        let phase = self.judge.serve(entry, &self.present.life)?;
+        self.counters.count_hit(entry.cost());
+        Some(phase)
     }
 
-    fn flights(&self, hash: u64) -> &Flights<K, V> {
+    fn is_live(&self, entry: &Entry<V>) -> bool {
+        self.judge.verdict(entry, &self.present.life) == Verdict::Live
+    }
+
+    pub(crate) fn flights(&self, hash: u64) -> &Flights<K, Landed<V>> {
         &self.cold.0.flights[hash as usize % SHARDS]
+    }
+
+    pub(crate) fn pins(&self) -> Pins<'_> {
+        Pins { present: self.present.pin(), absent: self.cold.0.absent.as_ref().map(Store::pin) }
+    }
+
+    pub(crate) fn departures(&self) -> Departures<'_, K, V> {
+        Departures::new(self.cold.0.listener.as_ref(), &self.counters)
+    }
+
+    fn absent<'p>(&'p self, pins: &'p Pins<'_>) -> Option<(&'p Store<K, ()>, &'p Pin<'p>)> {
+        self.cold.0.absent.as_ref().zip(pins.absent.as_ref())
+    }
+
+    /// What is to stand under a key, and its record for the policy.
+    pub(crate) fn fate(
+        &self,
+        key: K,
+        hash: u64,
+        value: Option<V>,
+        origin: Origin,
+    ) -> (Fate<V>, Record<K>) {
+        let fate = match (value, &self.cold.0.absent) {
+            (Some(value), _) => {
+                let weight = self.cold.0.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value));
+                match self.present.has_room_for(weight) {
+                    true => {
+                        let expires = self.present.life.expiry(origin.begun, origin.expires_in);
+                        Fate::Value(self.present.entry(value, origin.birth(expires, weight)))
+                    }
+                    false => Fate::Nothing,
+                }
+            }
+            (None, Some(absent)) => {
+                let own = absent.life.expiry(origin.begun, origin.expires_in);
+                let expires = own.min(absent.life.expiry(origin.begun, None));
+                Fate::Absent(absent.entry((), origin.birth(expires, 1)))
+            }
+            (None, None) => Fate::Nothing,
+        };
+        let (serial, weight) = fate.number();
+        (fate, Record { key, hash, serial, weight })
+    }
+
+    /// Puts under a key what is to stand there. The caller holds its flights lock, and has to
+    /// `admit` the record afterwards.
+    pub(crate) fn settle<'p>(
+        &'p self,
+        key: K,
+        fate: Fate<V>,
+        pins: &'p Pins<'_>,
+        gone: &mut Departures<'p, K, V>,
+    ) -> Settled {
+        match fate {
+            Fate::Value(entry) => {
+                if let Some((absent, pin)) = self.absent(pins) {
+                    absent.remove(&key, pin);
+                }
+                let last = self.present.put(key, entry, &pins.present);
+                last.into_iter().for_each(|taken| gone.add(taken, Cause::Replaced));
+                Settled::Present
+            }
+            Fate::Absent(entry) => {
+                let last = self.present.remove(&key, &pins.present);
+                last.into_iter().for_each(|taken| gone.add(taken, Cause::Replaced));
+                let (absent, pin) = self.absent(pins).expect("made only if there is such a store");
+                absent.put(key, entry, pin);
+                Settled::Absent
+            }
+            Fate::Nothing => {
+                self.clear(&key, Cause::Replaced, pins, gone);
+                Settled::Nowhere
+            }
+        }
+    }
+
+    fn clear<'p, Q>(
+        &'p self,
+        key: &Q,
+        cause: Cause,
+        pins: &'p Pins<'_>,
+        gone: &mut Departures<'p, K, V>,
+    ) where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let last = self.present.remove(key, &pins.present);
+        last.into_iter().for_each(|taken| gone.add(taken, cause));
+        if let Some((absent, pin)) = self.absent(pins) {
+            absent.remove(key, pin);
+        }
+    }
+
+    /// Tells the policy what has come, and lets go of what it has no room for.
+    pub(crate) fn admit<'p>(
+        &'p self,
+        settled: Settled,
+        record: Record<K>,
+        pins: &'p Pins<'_>,
+        gone: &mut Departures<'p, K, V>,
+    ) {
+        match (settled, self.absent(pins)) {
+            (Settled::Present, _) => {
+                let gone = |taken, cause| gone.add(taken, cause);
+                self.present.admit(record, &self.judge, &pins.present, gone);
+            }
+            (Settled::Absent, Some((absent, pin))) => {
+                absent.admit(record, &self.judge, pin, |_, _| {});
+            }
+            _ => {}
+        }
     }
 }
 
@@ -185,174 +411,67 @@ impl<K: Hash + Eq, V: Clone> Memo<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
-    /// Returns the value of a key, loaded now if it is not there.
-    ///
-    /// However many threads ask at once, one loads and the others wait for it; callers of other
-    /// keys never do. If the loader panics, its caller panics and a waiter loads in its place.
-    /// A caller that has waited too long ([`Builder::wait`]) runs its own loader, whose value is
-    /// returned but not kept.
-    ///
-    /// # Panics
-    ///
-    /// When a loader asks for the key that it is loading.
-    #[inline]
-    pub fn get_or_load<Q>(&self, key: &Q, loader: impl FnOnce() -> V) -> V
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        match self.get(key) {
-            Some(value) => value,
-            None => self.load(key, loader),
-        }
-    }
-
-    /// Returns the value of a key, loaded now if it is not there; an error is not remembered.
-    ///
-    /// Waiters of a load that failed load for themselves, one after another.
-    ///
-    /// # Errors
-    ///
-    /// [`LoadError::Loader`] is this caller's loader's own error. [`LoadError::Memo`] says that
-    /// the loader asked for the key that it is loading, or that another thread's load outlasted
-    /// the [`wait`](Builder::wait).
-    #[inline]
-    pub fn get_or_try_load<Q, E>(
-        &self,
-        key: &Q,
-        loader: impl FnOnce() -> Result<V, E>,
-    ) -> Result<V, LoadError<E>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        match self.get(key) {
-            Some(value) => Ok(value),
-            None => self.try_load(key, loader),
-        }
-    }
-
+impl<K: Hash + Eq + Clone, V> Memo<K, V> {
     /// Stores a value, in place of the one that is there and of any load in progress.
     ///
     /// Inside a [`Transaction`](crate::Transaction) of its tables it does nothing more than
     /// [`invalidate`](Memo::invalidate): the value may come from rows that are never committed.
     pub fn insert(&self, key: K, value: V) {
-        if self.epochs.is_bypassed() {
+        self.store(key, value, None);
+    }
+
+    /// Stores a value, as [`insert`](Memo::insert) does, that is served for so long, in place of
+    /// the memo's [`ttl`](Builder::ttl).
+    ///
+    /// # Panics
+    ///
+    /// When `ttl` is zero.
+    pub fn insert_with_ttl(&self, key: K, value: V, ttl: Duration) {
+        assert!(!ttl.is_zero(), "a value with no time to live is not to be inserted");
+        self.store(key, value, Some(ttl));
+    }
+
+    fn store(&self, key: K, value: V, expires_in: Option<Duration>) {
+        if self.judge.epochs.is_bypassed() {
             return self.invalidate(&key);
         }
         let hash = Seeded::new().hash_one(&key);
-        let entry = self.entry(value, self.epochs.begin(), self.expiry());
-        let record = Record { key: key.clone(), hash, serial: entry.serial };
-        self.flights(hash).detach(hash, &record.key, || self.shelf.put(key, entry));
-        self.admit(record);
-    }
-
-    #[cold]
-    fn load<Q>(&self, key: &Q, loader: impl FnOnce() -> V) -> V
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        if self.epochs.is_bypassed() {
-            return loader();
-        }
-        let hash = Seeded::new().hash_one(key);
-        match self.turn(hash, key) {
-            Ok(Ok(value)) => value,
-            Ok(Err((lead, expires))) => self.land(lead, hash, expires, loader()),
-            Err(error) if error.is_timeout() => loader(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    #[cold]
-    fn try_load<Q, E>(
-        &self,
-        key: &Q,
-        loader: impl FnOnce() -> Result<V, E>,
-    ) -> Result<V, LoadError<E>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        if self.epochs.is_bypassed() {
-            return loader().map_err(LoadError::Loader);
-        }
-        let hash = Seeded::new().hash_one(key);
-        match self.turn(hash, key)? {
-            Ok(value) => Ok(value),
-            Err((lead, expires)) => {
-                let value = loader().map_err(LoadError::Loader)?;
-                Ok(self.land(lead, hash, expires, value))
-            }
-        }
-    }
-
-    /// The value that is there by now, or the duty to load one that expires then.
-    #[expect(clippy::type_complexity, reason = "private, and each part says what it is")]
-    fn turn<Q>(&self, hash: u64, key: &Q) -> Result<Result<V, (Lead<'_, K, V>, Expiry)>, Error>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        let look = || self.get(key).ok_or_else(|| self.epochs.begin());
-        let is_fresh = |stamp| self.epochs.is_fresh(stamp);
-        match self.flights(hash).turn(hash, key, self.patience, look, is_fresh) {
-            Turn::Known(value) | Turn::Landed(value) => Ok(Ok(value)),
-            Turn::Lead(lead) => Ok(Err((lead, self.expiry()))),
-            Turn::Refused(error) => Err(error),
-        }
-    }
-
-    fn land(&self, lead: Lead<'_, K, V>, hash: u64, expires: Expiry, value: V) -> V {
-        let mut stored = None;
-        let kept = value.clone();
-        lead.land(value.clone(), |key, stamp| {
-            let entry = self.entry(kept, stamp, expires);
-            stored = Some(Record { key: key.clone(), hash, serial: entry.serial });
-            self.shelf.put(key, entry);
-        });
-        if let Some(record) = stored {
-            self.admit(record);
-        }
-        value
-    }
-
-    fn entry(&self, value: V, stamp: Stamp, expires: Expiry) -> Entry<V> {
-        let serial = self.cold.0.serials.fetch_add(1, Ordering::Relaxed);
-        Entry::new(value, stamp, expires, serial)
-    }
-
-    fn admit(&self, record: Record<K>) {
-        lock(&self.cold.0.policy).admit(record, self);
+        let (stamp, now) = (self.judge.epochs.begin(), self.judge.now());
+        let sources = Sources::default();
+        let origin = Origin { stamp, sources, begun: now, ended: now, expires_in };
+        let (fate, record) = self.fate(key.clone(), hash, Some(value), origin);
+        let pins = self.pins();
+        let mut gone = self.departures();
+        let settle = || self.settle(key, fate, &pins, &mut gone);
+        let settled = self.flights(hash).detach(hash, &record.key, settle);
+        self.admit(settled, record, &pins, &mut gone);
+        gone.announce();
     }
 }
 
-impl<K: Hash + Eq, V> Entries<K> for Memo<K, V> {
-    fn len(&self) -> usize {
-        self.shelf.len()
-    }
+/// Where a key stands now.
+#[derive(Clone, Copy)]
+pub(crate) enum Settled {
+    Present,
+    Absent,
+    Nowhere,
+}
 
-    fn worth(&self, record: &Record<K>) -> Worth {
-        let worth = |entry: &Entry<V>| match () {
-            () if entry.serial != record.serial => Worth::Gone,
-            () if !self.is_fresh(entry) => Worth::Dead,
-            () => Worth::Credit(entry.credit()),
-        };
-        self.shelf.read(&record.key, worth).unwrap_or(Worth::Gone)
+impl Origin {
+    fn birth(self, expires: Nanos, weight: u32) -> Birth {
+        let Origin { stamp, sources, begun, ended, .. } = self;
+        let took = ended.saturating_sub(begun);
+        Birth { stamp, sources, expires, now: ended, weight, took }
     }
+}
 
-    fn set_credit(&self, record: &Record<K>, credit: u8) {
-        self.shelf.read(&record.key, |entry| {
-            if entry.serial == record.serial {
-                entry.set_credit(credit);
-            }
-        });
-    }
-
-    fn remove(&self, record: &Record<K>) -> bool {
-        self.shelf.remove_serial(&record.key, record.serial)
+impl<V> Fate<V> {
+    fn number(&self) -> (Serial, u32) {
+        match self {
+            Fate::Value(entry) => (entry.serial, entry.weight),
+            Fate::Absent(entry) => (entry.serial, entry.weight),
+            Fate::Nothing => (0, 0),
+        }
     }
 }
 

@@ -1,172 +1,207 @@
-//! Where the entries of a `Memo` stand: a concurrent index read behind guards.
+//! Where entries stand: a concurrent index read behind guards.
 //!
-//! papaya holds them in the product. It cannot run under loom, so the models put a locked map in
+//! papaya holds them in the product. It cannot run under loom, so the models put a locked list in
 //! its place; everything around it, the protocol that they check, is the code that ships.
+//!
+//! A `Pin` keeps what was taken away readable until it is dropped. Whoever takes a lock and then
+//! touches the shelf pins first and unpins last: keys and values are then dropped with no lock
+//! held, since nothing is freed under a pin of the same thread.
 
-use crate::hash::Seeded;
-use crate::sync::{AtomicU8, Ordering};
-use crate::tables::Stamp;
-use std::borrow::Borrow;
-use std::hash::Hash;
-use std::time::Duration;
+pub(crate) use index::{Pin, Shelf, Taken};
 
-/// Hits that an entry can have to its credit: two bits.
-const MOST_CREDIT: u8 = 3;
+#[cfg(not(loom))]
+mod index {
+    use crate::entry::{Entry, Serial};
+    use crate::hash::Seeded;
+    use std::borrow::Borrow;
+    use std::hash::Hash;
 
-/// A value and what decides over it. Immutable but for `credit`.
-///
-/// Kept small: with a key of 8 bytes and a value of 16 the whole is 48, of which a hit reads all
-/// but the serial.
-pub(crate) struct Entry<V> {
-    pub(crate) value: V,
-    /// When its load began.
-    pub(crate) stamp: Stamp,
-    /// Until when it is served.
-    pub(crate) expires: Expiry,
-    /// Which insertion of its key this is: the policy's records of earlier ones do not match.
-    pub(crate) serial: Serial,
-    /// Recent hits, saturating. Hits add, the policy takes away; lost updates do no harm.
-    credit: AtomicU8,
-}
-
-/// Numbers insertions. It wraps, harmlessly: a record is swept long before four thousand million
-/// further insertions.
-pub(crate) type Serial = u32;
-
-/// A time of the memo's clock, in nanoseconds (584 years of them), or never.
-#[derive(Clone, Copy)]
-pub(crate) struct Expiry(u64);
-
-impl Expiry {
-    pub(crate) const NEVER: Expiry = Expiry(u64::MAX);
-
-    pub(crate) fn at(time: Duration) -> Self {
-        Expiry(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    pub(crate) struct Shelf<K, V> {
+        map: papaya::HashMap<K, Entry<V>, Seeded>,
     }
 
-    /// Tells whether it is past; the clock is asked only if it can be.
-    #[inline]
-    pub(crate) fn is_past(self, now: impl FnOnce() -> Duration) -> bool {
-        self.0 != u64::MAX && u128::from(self.0) <= now().as_nanos()
-    }
-}
+    pub(crate) struct Pin<'s>(papaya::LocalGuard<'s>);
 
-impl<V> Entry<V> {
-    pub(crate) fn new(value: V, stamp: Stamp, expires: Expiry, serial: Serial) -> Self {
-        Entry { value, stamp, expires, serial, credit: AtomicU8::new(0) }
+    /// An entry that has left its shelf.
+    pub(crate) struct Taken<'p, K, V> {
+        key: &'p K,
+        entry: &'p Entry<V>,
     }
 
-    /// Counts a hit. A popular entry is saturated, and then this writes nothing.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        let credit = self.credit.load(Ordering::Relaxed);
-        if credit < MOST_CREDIT {
-            self.credit.store(credit + 1, Ordering::Relaxed);
+    impl<K, V> Taken<'_, K, V> {
+        pub(crate) fn key(&self) -> &K {
+            self.key
+        }
+
+        pub(crate) fn entry(&self) -> &Entry<V> {
+            self.entry
         }
     }
 
-    pub(crate) fn credit(&self) -> u8 {
-        self.credit.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_credit(&self, credit: u8) {
-        self.credit.store(credit, Ordering::Relaxed);
-    }
-}
-
-#[cfg(not(loom))]
-pub(crate) struct Shelf<K, V> {
-    map: papaya::HashMap<K, Entry<V>, Seeded>,
-}
-
-#[cfg(not(loom))]
-impl<K: Hash + Eq, V> Shelf<K, V> {
-    pub(crate) fn new() -> Self {
-        Shelf { map: papaya::HashMap::with_hasher(Seeded::new()) }
-    }
-
-    /// Shows the entry of a key to `look`.
-    #[inline]
-    pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.map.get(key, &self.map.guard()).map(look)
-    }
-
-    /// Puts an entry in place of the key's last one, whose credit it inherits.
-    pub(crate) fn put(&self, key: K, entry: Entry<V>) {
-        let guard = self.map.guard();
-        if let Some(last) = self.map.get(&key, &guard) {
-            entry.set_credit(last.credit());
+    impl<K: Hash + Eq, V> Shelf<K, V> {
+        pub(crate) fn new() -> Self {
+            Shelf { map: papaya::HashMap::with_hasher(Seeded::new()) }
         }
-        self.map.insert(key, entry, &guard);
-    }
 
-    /// Takes the entry of a key away.
-    pub(crate) fn remove<Q>(&self, key: &Q)
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.map.remove(key, &self.map.guard());
-    }
+        #[inline]
+        pub(crate) fn pin(&self) -> Pin<'_> {
+            Pin(self.map.guard())
+        }
 
-    /// Takes the entry of this insertion away, if it is still that; tells whether it was.
-    pub(crate) fn remove_serial(&self, key: &K, serial: Serial) -> bool {
-        let guard = self.map.guard();
-        matches!(self.map.remove_if(key, |_, entry| entry.serial == serial, &guard), Ok(Some(_)))
-    }
+        /// Shows the entry of a key to `look`.
+        #[inline]
+        pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
+        where
+            K: Borrow<Q>,
+            Q: Hash + Eq + ?Sized,
+        {
+            self.map.get(key, &self.map.guard()).map(look)
+        }
 
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        /// Puts an entry in place of the key's last one, whose credit it inherits. The caller
+        /// sees to it that nobody else puts this key.
+        pub(crate) fn put<'p>(
+            &self,
+            key: K,
+            entry: Entry<V>,
+            pin: &'p Pin<'_>,
+        ) -> Option<Taken<'p, K, V>> {
+            let last = self.map.get_key_value(&key, &pin.0);
+            if let Some((_, last)) = last {
+                entry.set_credit(last.credit());
+            }
+            // Others may take `last` away before it is replaced, but never put another.
+            let replaced = self.map.insert(key, entry, &pin.0);
+            last.zip(replaced).map(|((key, _), entry)| Taken { key, entry })
+        }
+
+        /// Takes the entry of a key away.
+        pub(crate) fn remove<'p, Q>(&self, key: &Q, pin: &'p Pin<'_>) -> Option<Taken<'p, K, V>>
+        where
+            K: Borrow<Q>,
+            Q: Hash + Eq + ?Sized,
+        {
+            self.map.remove_entry(key, &pin.0).map(|(key, entry)| Taken { key, entry })
+        }
+
+        /// Takes the entry of this insertion away, if it is still that.
+        pub(crate) fn remove_serial<'p>(
+            &self,
+            key: &K,
+            serial: Serial,
+            pin: &'p Pin<'_>,
+        ) -> Option<Taken<'p, K, V>> {
+            let removed = self.map.remove_if(key, |_, entry| entry.serial == serial, &pin.0);
+            removed.ok().flatten().map(|(key, entry)| Taken { key, entry })
+        }
+
+        /// Shows every entry that stays there meanwhile, in no order.
+        pub(crate) fn for_each(&self, pin: &Pin<'_>, mut look: impl FnMut(&K, &Entry<V>)) {
+            self.map.iter(&pin.0).for_each(|(key, entry)| look(key, entry));
+        }
+
+        pub(crate) fn len(&self) -> usize {
+            self.map.len()
+        }
     }
 }
 
 #[cfg(loom)]
-pub(crate) struct Shelf<K, V> {
-    map: crate::sync::Mutex<std::collections::HashMap<K, Entry<V>, Seeded>>,
-}
+mod index {
+    use crate::entry::{Entry, Serial};
+    use crate::sync::{Mutex, lock};
+    use std::borrow::Borrow;
+    use std::hash::Hash;
+    use std::marker::PhantomData;
+    use std::sync::Arc;
 
-#[cfg(loom)]
-impl<K: Hash + Eq, V> Shelf<K, V> {
-    pub(crate) fn new() -> Self {
-        let map = std::collections::HashMap::with_hasher(Seeded::new());
-        Shelf { map: crate::sync::Mutex::new(map) }
+    pub(crate) struct Shelf<K, V> {
+        list: Mutex<Vec<Arc<(K, Entry<V>)>>>,
     }
 
-    pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        crate::sync::lock(&self.map).get(key).map(look)
+    pub(crate) struct Pin<'s>(PhantomData<&'s ()>);
+
+    pub(crate) struct Taken<'p, K, V> {
+        pair: Arc<(K, Entry<V>)>,
+        pinned: PhantomData<&'p ()>,
     }
 
-    pub(crate) fn put(&self, key: K, entry: Entry<V>) {
-        let mut map = crate::sync::lock(&self.map);
-        if let Some(last) = map.get(&key) {
-            entry.set_credit(last.credit());
+    impl<K, V> Taken<'_, K, V> {
+        pub(crate) fn key(&self) -> &K {
+            &self.pair.0
         }
-        map.insert(key, entry);
+
+        pub(crate) fn entry(&self) -> &Entry<V> {
+            &self.pair.1
+        }
     }
 
-    pub(crate) fn remove<Q>(&self, key: &Q)
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        crate::sync::lock(&self.map).remove(key);
+    fn taken<'p, K, V>(pair: Arc<(K, Entry<V>)>) -> Taken<'p, K, V> {
+        Taken { pair, pinned: PhantomData }
     }
 
-    pub(crate) fn remove_serial(&self, key: &K, serial: Serial) -> bool {
-        let mut map = crate::sync::lock(&self.map);
-        let found = map.get(key).is_some_and(|entry| entry.serial == serial);
-        found && map.remove(key).is_some()
-    }
+    impl<K: Hash + Eq, V> Shelf<K, V> {
+        pub(crate) fn new() -> Self {
+            Shelf { list: Mutex::new(Vec::new()) }
+        }
 
-    pub(crate) fn len(&self) -> usize {
-        crate::sync::lock(&self.map).len()
+        pub(crate) fn pin(&self) -> Pin<'_> {
+            Pin(PhantomData)
+        }
+
+        pub(crate) fn read<Q, R>(&self, key: &Q, look: impl FnOnce(&Entry<V>) -> R) -> Option<R>
+        where
+            K: Borrow<Q>,
+            Q: Hash + Eq + ?Sized,
+        {
+            let found = lock(&self.list).iter().find(|pair| pair.0.borrow() == key).cloned();
+            found.map(|pair| look(&pair.1))
+        }
+
+        pub(crate) fn put<'p>(
+            &self,
+            key: K,
+            entry: Entry<V>,
+            _: &'p Pin<'_>,
+        ) -> Option<Taken<'p, K, V>> {
+            let mut list = lock(&self.list);
+            let last = list.iter().position(|pair| pair.0 == key).map(|at| list.swap_remove(at));
+            if let Some(last) = &last {
+                entry.set_credit(last.1.credit());
+            }
+            list.push(Arc::new((key, entry)));
+            last.map(taken)
+        }
+
+        pub(crate) fn remove<'p, Q>(&self, key: &Q, _: &'p Pin<'_>) -> Option<Taken<'p, K, V>>
+        where
+            K: Borrow<Q>,
+            Q: Hash + Eq + ?Sized,
+        {
+            self.take(|pair| pair.0.borrow() == key)
+        }
+
+        pub(crate) fn remove_serial<'p>(
+            &self,
+            key: &K,
+            serial: Serial,
+            _: &'p Pin<'_>,
+        ) -> Option<Taken<'p, K, V>> {
+            self.take(|pair| pair.0 == *key && pair.1.serial == serial)
+        }
+
+        fn take<'p>(&self, is_it: impl Fn(&(K, Entry<V>)) -> bool) -> Option<Taken<'p, K, V>> {
+            let mut list = lock(&self.list);
+            list.iter().position(|pair| is_it(pair)).map(|at| taken(list.swap_remove(at)))
+        }
+
+        pub(crate) fn for_each(&self, _: &Pin<'_>, mut look: impl FnMut(&K, &Entry<V>)) {
+            let pairs = lock(&self.list).clone();
+            pairs.iter().for_each(|pair| look(&pair.0, &pair.1));
+        }
+
+        pub(crate) fn len(&self) -> usize {
+            lock(&self.list).len()
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::bounded::BoundedMemo;
 use crate::error::{Error, LoadError};
-use crate::flights::{Flights, Lead, Turn};
+use crate::flights::{Flights, Lead, Patience, Turn};
 use crate::hash::Seeded;
 use crate::sync::{Apart, const_unless_loom};
 use crate::table::{Entries, Table};
@@ -255,15 +255,13 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     {
         // Nothing is ever invalidated, so every load begins under the same stamp.
         let look = || self.find(hash, key).ok_or(0);
-        self.flights.0.turn(hash, key, self.patience, look, |_| true)
+        self.flights.0.turn(hash, key, &mut Patience::new(self.patience), look, |_| true)
     }
 }
 
 /// Ends a flight; `store` runs under the lock that newcomers look under.
 pub(crate) fn land<K, R>(lead: Lead<'_, K, ()>, store: impl FnOnce(K) -> R) -> R {
-    let mut stored = None;
-    lead.land((), |key, _| stored = Some(store(key)));
-    stored.expect("a flight of a static memo is never detached")
+    lead.land((), store).expect("a flight of a static memo is never detached")
 }
 
 impl<K, V, S: Default> Default for StaticMemo<K, V, S> {

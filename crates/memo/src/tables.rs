@@ -184,13 +184,16 @@ pub(crate) struct Epochs {
     versions: Box<[Version]>,
     /// Where the numbers come from; a memo without tables has a set of its own.
     tables: Tables,
+    /// Whether the program has the set too.
+    is_shared: bool,
 }
 
 impl Epochs {
     /// Starts with entries that depend on these versions, all of them of `tables`.
     pub(crate) fn new(tables: Option<Tables>, versions: Vec<Version>) -> Self {
+        let is_shared = tables.is_some();
         let tables = tables.unwrap_or_default();
-        Epochs { own: AtomicU64::new(0), versions: versions.into(), tables }
+        Epochs { own: AtomicU64::new(0), versions: versions.into(), tables, is_shared }
     }
 
     /// Makes all entries stale whose load has begun by now.
@@ -205,6 +208,11 @@ impl Epochs {
     #[inline]
     pub(crate) fn is_bypassed(&self) -> bool {
         within(&self.tables, |_| {})
+    }
+
+    /// The version of a table that one load names; none if nobody could ever bump it.
+    pub(crate) fn version(&self, table: &str) -> Option<Version> {
+        self.is_shared.then(|| self.tables.version(table))
     }
 
     /// What a load notes before it reads anything.

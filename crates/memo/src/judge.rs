@@ -1,0 +1,82 @@
+//! Whether an entry may be served.
+
+use crate::clock::Clock;
+use crate::entry::Entry;
+use crate::life::{Lifetimes, Nanos, Phase, nanos};
+use crate::tables::Epochs;
+
+/// What makes entries stale, and what makes them old. Read by every hit.
+pub(crate) struct Judge {
+    pub(crate) epochs: Epochs,
+    clock: Box<dyn Clock>,
+}
+
+/// What may be done with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may be served.
+    Live,
+    /// It is too old, but may be served if its load fails.
+    Grace(Phase),
+    /// It is too old.
+    Over,
+    /// Its tables have changed since it was loaded, or all was invalidated. Whoever asks now must
+    /// never get it.
+    Stale,
+}
+
+impl Judge {
+    pub(crate) fn new(epochs: Epochs, clock: Box<dyn Clock>) -> Self {
+        Judge { epochs, clock }
+    }
+
+    pub(crate) fn now(&self) -> Nanos {
+        nanos(self.clock.now())
+    }
+
+    /// Tells whether nothing that an entry was computed from has changed. The entry has to be read
+    /// before this reads the versions.
+    #[inline]
+    pub(crate) fn is_fresh<V>(&self, entry: &Entry<V>) -> bool {
+        self.epochs.is_fresh(entry.stamp) && entry.sources.are_fresh(entry.stamp)
+    }
+
+    /// The phase of an entry now; the clock is read only if it can matter.
+    #[inline]
+    pub(crate) fn phase<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Phase {
+        match life.bind(entry) {
+            true => life.phase(entry, self.now()),
+            false => Phase::Live,
+        }
+    }
+
+    /// Tells whether an entry may be served, and counts that it is.
+    #[inline]
+    pub(crate) fn serve<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Option<Phase> {
+        if !self.is_fresh(entry) {
+            return None;
+        }
+        let mut phase = Phase::Live;
+        if life.bind(entry) {
+            let now = self.now();
+            phase = life.phase(entry, now);
+            if !phase.is_live() {
+                return None;
+            }
+            life.note_use(entry, now);
+        }
+        entry.touch();
+        Some(phase)
+    }
+
+    pub(crate) fn verdict<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Verdict {
+        if !self.is_fresh(entry) {
+            return Verdict::Stale;
+        }
+        match self.phase(entry, life) {
+            Phase::Live | Phase::Due(_) => Verdict::Live,
+            phase @ Phase::Grace(_) => Verdict::Grace(phase),
+            Phase::Over => Verdict::Over,
+        }
+    }
+}
