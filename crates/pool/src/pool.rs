@@ -176,6 +176,12 @@ impl<M: ManageConnection> Pool<M> {
         Ok(())
     }
 
+    /// Tells the error handler of what no caller gets.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn report(&self, error: M::Error) {
+        self.0.shared.config.error_handler.handle_error(error);
+    }
+
     fn lend(&self, live: Box<Live<M>>, site: Site, waited: Duration) -> Pooled<M> {
         Pooled::lend(live, site, self.0.shared.config.clock.now(), waited)
     }

@@ -1,4 +1,4 @@
-//! One slot of the bag: a pointer that is also the slot's state. The only unsafe file.
+//! One slot of the bag: a pointer that is also the slot's state. Unsafe, like `site.rs`.
 //!
 //! | word          | state     | who may leave it, and how                                        |
 //! |---------------|-----------|------------------------------------------------------------------|

@@ -44,7 +44,28 @@ fn an_open_one_is_rolled_back_in_a_plain_pool_too() {
 }
 
 #[test]
-fn a_statement_left_running_closes_its_connection() {
+fn the_report_says_where_the_connection_was_asked_for() {
+    let ear = Ear::default();
+    let pool = SqlitePool::open_with(SqliteManager::memory(), 1, |builder| {
+        builder.error_handler(Box::new(ear.clone()))
+    })
+    .unwrap();
+    let (conn, line) = (pool.read().unwrap(), line!());
+    conn.execute_batch("BEGIN").unwrap();
+    drop(conn);
+    let site = format!("lent at {}:{line}:", file!());
+    assert!(ear.heard()[0].contains(&site), "{site}: {:?}", ear.heard());
+}
+
+/// Steps a statement and forgets it, as a leaked iterator does.
+fn leave_running(conn: &rusqlite::Connection, sql: &str) {
+    let mut statement = std::mem::ManuallyDrop::new(conn.prepare(sql).unwrap());
+    let mut rows = std::mem::ManuallyDrop::new(statement.query([]).unwrap());
+    assert!(rows.next().unwrap().is_some());
+}
+
+#[test]
+fn a_statement_left_running_is_reset_and_reported() {
     let ear = Ear::default();
     let pool = SqliteManager::pool()
         .max_size(1)
@@ -53,15 +74,45 @@ fn a_statement_left_running_closes_its_connection() {
         .unwrap();
     let conn = pool.get().unwrap();
     conn.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").unwrap();
-    {
-        let mut statement = std::mem::ManuallyDrop::new(conn.prepare("SELECT x FROM t").unwrap());
-        let mut rows = std::mem::ManuallyDrop::new(statement.query([]).unwrap());
-        assert!(rows.next().unwrap().is_some());
-    }
+    leave_running(&conn, "SELECT x FROM t");
+    leave_running(&conn, "SELECT x + 1 FROM t");
     drop(conn);
-    assert_eq!(pool.state().connections, 0);
-    assert!(ear.heard()[0].contains("statement still running"), "{:?}", ear.heard());
-    assert_eq!(count(&pool.get().unwrap()), 2);
+    assert_eq!(pool.state().connections, 1, "it is as good as before");
+    assert!(ear.heard()[0].contains("2 statements still running"), "{:?}", ear.heard());
+    let conn = pool.get().unwrap();
+    assert!(!conn.is_busy());
+    assert_eq!(count(&conn), 2);
+    drop(conn);
+    assert_eq!(ear.heard().len(), 1);
+}
+
+#[test]
+fn a_statement_left_running_keeps_no_old_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = SqlitePool::open_with(SqliteManager::file(dir.path().join("t.db")), 1, |builder| {
+        builder.error_handler(Box::new(Ear::default()))
+    })
+    .unwrap();
+    pool.transact(|tx| tx.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")).unwrap();
+    leave_running(&pool.read().unwrap(), "SELECT x FROM t");
+    pool.transact(|tx| tx.execute("INSERT INTO t VALUES (2)", [])).unwrap();
+    assert_eq!(count(&pool.read().unwrap()), 2);
+}
+
+#[test]
+fn a_writer_with_a_statement_left_running_is_rolled_back() {
+    let ear = Ear::default();
+    let dir = tempfile::tempdir().unwrap();
+    let pool = SqlitePool::open_with(SqliteManager::file(dir.path().join("t.db")), 1, |builder| {
+        builder.error_handler(Box::new(ear.clone()))
+    })
+    .unwrap();
+    pool.transact(|tx| tx.execute_batch(TABLE)).unwrap();
+    let writer = pool.write().unwrap();
+    leave_running(&writer, "INSERT INTO t VALUES (1), (2) RETURNING x");
+    drop(writer);
+    pool.transact(|tx| tx.execute("INSERT INTO t VALUES (3)", [])).unwrap();
+    assert_eq!(count(&pool.read().unwrap()), 1);
 }
 
 #[test]

@@ -1,31 +1,69 @@
 //! The return gate: what a connection may not carry over to its next holder.
 
-use rusqlite::{Connection, Error, ffi};
+use std::sync::Arc;
 
+use rusqlite::{Connection, DEFAULT_NAME, Error, TransactionState, ffi};
+
+use super::reset;
+use super::watch::Watch;
 use crate::gate::Returned;
+use crate::site::Site;
 
-/// Rolls back an open transaction; refuses a connection that can't be, or that has a statement
-/// stepped and not reset: it holds its snapshot, and so the WAL, even outside a transaction.
-pub(super) fn inspect(conn: &mut Connection) -> Returned<Error> {
-    let mut verdict = Returned::Clean;
-    if !conn.is_autocommit() {
-        verdict = match conn.execute_batch("ROLLBACK") {
-            Ok(()) => Returned::Mended(report(
-                ffi::SQLITE_ABORT_ROLLBACK,
-                "a connection came back inside an open transaction, which was rolled back",
-            )),
-            Err(error) => return Returned::Refused(error),
-        };
+/// Rolls back an open transaction and resets statements that still run: one holds its snapshot, and
+/// so the WAL, even outside a transaction. Refuses a connection that can't be brought to rest. The
+/// report says where it was asked for.
+pub(super) fn inspect(conn: &mut Connection, site: Option<Site>) -> Returned<Error> {
+    if at_rest(conn) {
+        return Returned::Clean;
     }
-    if conn.is_busy() {
-        return Returned::Refused(report(
+    // First these: SQLite rolls back beside a running reader, but not always beside a writer.
+    let running = reset::running_statements(conn);
+    let open = !conn.is_autocommit();
+    if open && let Err(error) = conn.execute_batch("ROLLBACK") {
+        return Returned::Refused(error);
+    }
+    let (code, what) = match (open, running) {
+        (true, 0) => (
+            ffi::SQLITE_ABORT_ROLLBACK,
+            "came back inside an open transaction, which was rolled back".to_string(),
+        ),
+        (true, running) => (
+            ffi::SQLITE_ABORT_ROLLBACK,
+            format!(
+                "came back inside an open transaction, which was rolled back, with {running} \
+                 statements still running, which were reset"
+            ),
+        ),
+        (false, running) => (
             ffi::SQLITE_BUSY,
-            "a connection came back with a statement still running, and was closed",
-        ));
-    }
-    verdict
+            format!("came back with {running} statements still running, which were reset"),
+        ),
+    };
+    let lent = site.map_or_else(String::new, |site| format!(" lent at {site}"));
+    let report = report(code, format!("a connection{lent} {what}"));
+    if at_rest(conn) { Returned::Mended(report) } else { Returned::Refused(report) }
 }
 
-fn report(code: i32, message: &str) -> Error {
-    Error::SqliteFailure(ffi::Error::new(code), Some(message.into()))
+/// Neither inside a transaction nor, by a running statement, on a snapshot. Asks for the state of
+/// the whole connection rather than for that of each of its cached statements.
+fn at_rest(conn: &Connection) -> bool {
+    let state = conn.transaction_state(DEFAULT_NAME);
+    conn.is_autocommit() && matches!(state, Ok(TransactionState::None))
+}
+
+/// The gate of the writer: what was committed past a `Writer` is told before anybody else has it,
+/// and the WAL is bounded. A `Writer` has done both itself.
+pub(super) fn telling(
+    watch: Arc<Watch>,
+) -> impl Fn(&mut Connection, Site) -> Returned<Error> + Send + Sync + 'static {
+    move |conn, site| {
+        let verdict = inspect(conn, Some(site));
+        watch.tell_rest();
+        watch.backfill(watch.cut(conn));
+        verdict
+    }
+}
+
+fn report(code: i32, message: String) -> Error {
+    Error::SqliteFailure(ffi::Error::new(code), Some(message))
 }

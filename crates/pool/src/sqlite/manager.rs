@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::gate;
 use super::opener::{Access, Place};
+use super::watch::Watch;
 use crate::builder::Builder;
 use crate::gate::Returned;
 
@@ -24,7 +25,10 @@ pub struct SqliteManager {
     pub(super) durable: bool,
     pub(super) cache_size_kib: u32,
     pub(super) mmap_size_bytes: u64,
+    pub(super) wal_limit_bytes: u64,
     pub(super) init: Option<Init>,
+    /// Who listens to this connection's commits: the writer's alone.
+    pub(super) watch: Option<Arc<Watch>>,
 }
 
 pub(super) type Init = Arc<dyn Fn(&mut Connection) -> rusqlite::Result<()> + Send + Sync>;
@@ -51,7 +55,9 @@ impl SqliteManager {
             durable: false,
             cache_size_kib: 8 * 1024,
             mmap_size_bytes: 0,
+            wal_limit_bytes: 64 << 20,
             init: None,
+            watch: None,
         }
     }
 
@@ -120,6 +126,21 @@ impl SqliteManager {
         self
     }
 
+    /// Sets the bound on the WAL, in bytes. Default 64 MiB; at least 64 KiB. A [`SqlitePool`]
+    /// checkpoints so that the WAL stays below it, and reports through the error handler who reads
+    /// for so long that it can't; in any pool the file is cut back to it when the WAL begins anew.
+    ///
+    /// [`SqlitePool`]: super::SqlitePool
+    ///
+    /// # Panics
+    /// When it is below 64 KiB or above `i64::MAX`.
+    pub fn wal_limit_bytes(mut self, bytes: u64) -> Self {
+        let bounds = 64 << 10..=i64::MAX as u64;
+        assert!(bounds.contains(&bytes), "wal_limit_bytes must be at least 64 KiB and an i64");
+        self.wal_limit_bytes = bytes;
+        self
+    }
+
     /// Sets what is done to each connection once it is set up: functions, a schema, more pragmas.
     /// Default nothing. It runs before a query-only connection becomes one.
     pub fn with_init(
@@ -127,6 +148,16 @@ impl SqliteManager {
         init: impl Fn(&mut Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
     ) -> Self {
         self.init = Some(Arc::new(init));
+        self
+    }
+
+    pub(super) fn has_wal(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    /// The same database for the one writer.
+    pub(super) fn watched_by(mut self, watch: Arc<Watch>) -> Self {
+        self.watch = Some(watch);
         self
     }
 
@@ -141,7 +172,7 @@ impl SqliteManager {
         Builder::new()
             .max_lifetime(None)
             .idle_timeout(None)
-            .return_gate(|conn, _| gate::inspect(conn))
+            .return_gate(|conn, site| gate::inspect(conn, Some(site)))
     }
 }
 
@@ -166,7 +197,7 @@ impl ManageConnection for SqliteManager {
 
     /// Rolls back what was left open, too: the gate of any pool, even one that knows no gates.
     fn has_broken(&self, conn: &mut Connection) -> bool {
-        matches!(gate::inspect(conn), Returned::Refused(_))
+        matches!(gate::inspect(conn, None), Returned::Refused(_))
     }
 }
 

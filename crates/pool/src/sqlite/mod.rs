@@ -3,9 +3,16 @@
 //!
 //! - [`SqliteManager`] is an r2d2 manager. [`SqliteManager::pool`] starts a [`Builder`] for it that
 //!   has the return gate: a connection that comes back inside an open transaction is rolled back,
-//!   and one with a statement still running is closed; the error handler hears of both.
+//!   and a statement still running is reset; the error handler hears of both, and where the
+//!   connection was asked for.
 //! - [`SqlitePool`] keeps writers from each other by a queue rather than by SQLite's busy handler,
 //!   which sleeps and lets the youngest win; readers go on meanwhile, since the journal is a WAL.
+//!   - Its listeners are told of each [`Commit`], with the tables touched, for caches to forget what
+//!     was computed from them ([`SqlitePool::on_commit`]); and of what other processes wrote.
+//!   - A lease interrupts the query that outlives it ([`SqlitePool::read_within`]).
+//!   - The WAL is bounded: checkpoints run after the writer was given back, and a reader who keeps
+//!     one from its end is named ([`SqliteManager::wal_limit_bytes`]).
+//!   - [`SqlitePool::backup`] and [`SqlitePool::optimize`] work beside all of it.
 //!
 //! ```
 //! use larder_pool::sqlite::{SqliteManager, SqlitePool};
@@ -22,12 +29,21 @@
 //!
 //! [`Builder`]: crate::Builder
 
+mod backup;
+mod commit;
 mod gate;
+mod governor;
+mod journal;
+mod lease;
 mod manager;
 mod opener;
 mod pool;
+mod reset;
+mod text;
+mod watch;
 mod writer;
 
+pub use commit::Commit;
 pub use manager::SqliteManager;
 pub use pool::SqlitePool;
 pub use writer::Writer;

@@ -9,9 +9,6 @@ use rusqlite::{Connection, Error, OpenFlags, ffi};
 
 use super::manager::SqliteManager;
 
-/// What a WAL is cut back to after a checkpoint, so that one long reader does not leave a giant.
-const WAL_KEPT_BYTES: u64 = 64 << 20;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     ReadWrite,
@@ -107,6 +104,9 @@ impl SqliteManager {
         if let Some(init) = &self.init {
             init(&mut conn)?;
         }
+        if let Some(watch) = &self.watch {
+            watch.hook(&mut conn)?;
+        }
         if self.access == Access::QueryOnly {
             conn.execute_batch("PRAGMA query_only=ON")?;
         }
@@ -133,8 +133,8 @@ impl SqliteManager {
         format!(
             "PRAGMA synchronous={synchronous}; PRAGMA foreign_keys={foreign_keys}; \
              PRAGMA cache_size=-{}; PRAGMA mmap_size={}; PRAGMA temp_store=MEMORY; \
-             PRAGMA journal_size_limit={WAL_KEPT_BYTES};",
-            self.cache_size_kib, self.mmap_size_bytes,
+             PRAGMA journal_size_limit={};",
+            self.cache_size_kib, self.mmap_size_bytes, self.wal_limit_bytes,
         )
     }
 }
