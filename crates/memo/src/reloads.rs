@@ -166,3 +166,46 @@ impl Drop for Lead<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Reloads, Turn};
+    use crate::error::Failure;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread;
+    use std::time::Duration;
+
+    /// Sixteen wait for a load that fails. One of them tries again, and its failure is that of
+    /// all: a crowd does not call a failing loader once each. `fresh` runs under the lock that a
+    /// waiter gives up when it waits, so it tells that all have asked.
+    #[test]
+    fn a_crowd_never_waits_for_one_failing_load_after_another() {
+        let (reloads, asked, loads) = (Reloads::new(), AtomicUsize::new(0), AtomicUsize::new(1));
+        let Turn::Lead(first) = reloads.turn(Duration::MAX, || None::<()>) else {
+            panic!("nobody loads so far");
+        };
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let look = || {
+                        asked.fetch_add(1, SeqCst);
+                        None::<()>
+                    };
+                    match reloads.turn(Duration::MAX, look) {
+                        Turn::Lead(lead) => {
+                            loads.fetch_add(1, SeqCst);
+                            lead.end(Some(Failure::Panic));
+                        }
+                        Turn::Ended(outcome) => assert!(outcome.is_err()),
+                        _ => panic!("nothing is fresh, and nobody is in a hurry"),
+                    }
+                });
+            }
+            while asked.load(SeqCst) < 16 {
+                thread::yield_now();
+            }
+            first.end(Some(Failure::Panic));
+        });
+        assert_eq!((loads.load(SeqCst), reloads.tally().failures), (2, 2));
+    }
+}
