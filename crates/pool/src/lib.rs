@@ -56,7 +56,8 @@
 //! | a callback panics | its slot is lost, but for `on_release` | the panic reaches the caller, the slot is free |
 //! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by `SqliteManager::pool` |
 //! | `error_handler` | every error | those that no caller gets |
-//! | `event_handler`, `thread_pool` | | none: r2d2's events can't be made outside it, and there are no threads |
+//! | `event_handler` | r2d2's events, which can't be made outside it | [`Builder::events`] |
+//! | `thread_pool` | for connecting and ageing | none: there are no threads |
 //! | `state().connections` | without those that are being opened | with them |
 //! | `on_release` | for those that go one by one, not for the rest of a pool that is dropped | for each |
 //! | closing | when all clones and all lent connections are gone | when all clones are gone, or by [`Pool::close`]; lent ones as they come back |
