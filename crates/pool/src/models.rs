@@ -293,9 +293,9 @@ fn what_was_gathered_in_vain_goes_to_the_next() {
             let grant = other.claim(0, None).expect("one is never out");
             give_back(fill(&other, grant));
         });
-        give_back(held);
         hasty.join().unwrap();
         patient.join().unwrap();
+        give_back(held);
         assert_eq!(bag.census().waiting, 0);
         assert_eq!(drain(&bag), 2);
     });
@@ -372,6 +372,28 @@ fn nothing_is_lent_in_a_pause_and_everything_after_it() {
         assert_eq!(bag.rest(None), 0, "whoever has it gives it back");
         assert!(bag.take_free(0).is_none(), "nothing is lent in a pause");
         assert_eq!(bag.census().idle, 1, "and yet it is idle");
+        bag.resume();
+        thread.join().unwrap();
+        assert_eq!(drain(&bag), 1);
+    });
+}
+
+#[test]
+fn what_comes_back_in_a_pause_is_kept_until_its_end() {
+    explore(|| {
+        let bag = stocked(1);
+        let (_, held) = bag.take_idle(0).expect("stocked");
+        let served = Arc::new(AtomicUsize::new(0));
+        let (theirs, count) = (Arc::clone(&bag), Arc::clone(&served));
+        let thread = thread::spawn(move || {
+            let grant = theirs.claim(0, None).expect("after the pause");
+            count.fetch_add(1, Ordering::SeqCst);
+            give_back(fill(&theirs, grant));
+        });
+        bag.pause();
+        give_back(held);
+        assert_eq!(bag.rest(None), 0);
+        assert_eq!(served.load(Ordering::SeqCst), 0, "lent in a pause");
         bag.resume();
         thread.join().unwrap();
         assert_eq!(drain(&bag), 1);

@@ -72,7 +72,8 @@ impl<T: Resident> Queue<T> {
         let counted = (open, withheld) == (self.open, self.withheld);
         let guarded = !self.is_watched() || words.iter().all(|seen| seen.shut);
         let served = self.paused || self.waiters.front().is_none_or(|next| next.need > withheld);
-        counted && guarded && served
+        let wanted = withheld == 0 || self.is_watched();
+        counted && guarded && served && wanted
     }
 
     /// Shuts every slot: what is free is withheld from now on.
