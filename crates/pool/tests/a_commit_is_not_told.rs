@@ -378,3 +378,28 @@ fn what_another_process_commits_is_told() {
     let _busy = place.pool.write().unwrap();
     assert!(!check(), "nobody else can write now, and looking does not wait");
 }
+
+#[test]
+fn a_reader_that_is_due_hears_of_other_processes_first() {
+    let place = Place::with(ROWS);
+    in_another_process(&place.path(), "UPDATE t SET x = 10");
+    drop(place.pool.read().unwrap());
+    assert!(take(&place.log).is_empty(), "by default none looks");
+    place.pool.check_other_writers_every(std::time::Duration::ZERO);
+    drop(place.pool.read().unwrap());
+    assert_eq!(take(&place.log), ["unknown"]);
+    place.pool.check_other_writers_every(std::time::Duration::from_secs(3600));
+    in_another_process(&place.path(), "UPDATE t SET x = 11");
+    drop(place.pool.read().unwrap());
+    assert!(take(&place.log).is_empty(), "not due for an hour");
+}
+
+#[test]
+fn a_temporary_trigger_is_told_of_by_an_old_statement() {
+    let place = Place::with(ROWS);
+    place.assert_twice(&["UPDATE t SET x = random()"], "t");
+    let trigger = "CREATE TEMP TRIGGER mine AFTER UPDATE ON main.t BEGIN DELETE FROM main.wo; END";
+    place.pool.writer().get().unwrap().execute_batch(trigger).unwrap();
+    take(&place.log);
+    place.assert_twice(&["UPDATE t SET x = random()"], "t wo");
+}

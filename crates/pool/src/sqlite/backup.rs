@@ -8,15 +8,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, Error, ffi};
 
+use super::pool::SqlitePool;
+
 /// Pages copied between two calls of `progress`: a mebibyte, mostly.
 const STEP_PAGES: i32 = 256;
 
+impl SqlitePool {
+    /// Copies the database, as it is now, to a new file, while readers and the writer go on. (In
+    /// memory the writer waits.) The copy has its name only when it is whole and on the disk; a
+    /// process killed meanwhile leaves a `.partial` file.
+    ///
+    /// # Errors
+    /// As [`read`](SqlitePool::read); [`is_manager`](crate::Error::is_manager) when there is such a
+    /// file already, or a journal that belongs to one, and when it can't be written.
+    #[track_caller]
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), super::Error> {
+        self.backup_with(to, |_, _| {})
+    }
+
+    /// Copies the database as [`backup`](SqlitePool::backup) does, and calls `progress` after each
+    /// 256 pages with the number of those copied and of all.
+    ///
+    /// # Errors
+    /// As [`backup`](SqlitePool::backup).
+    #[track_caller]
+    pub fn backup_with(
+        &self,
+        to: impl AsRef<Path>,
+        mut progress: impl FnMut(u32, u32),
+    ) -> Result<(), super::Error> {
+        let conn = self.read()?;
+        let copied = copy(&conn, to.as_ref(), &mut progress);
+        copied.map_err(|cause| super::Error::manager("back up", cause))
+    }
+}
+
 /// Copies the database of `from` to a new file, and calls `progress` with the pages done and all.
-pub(super) fn copy(
-    from: &Connection,
-    to: &Path,
-    progress: &mut dyn FnMut(u32, u32),
-) -> rusqlite::Result<()> {
+fn copy(from: &Connection, to: &Path, progress: &mut dyn FnMut(u32, u32)) -> rusqlite::Result<()> {
     refuse_existing(to)?;
     let partial = Partial::beside(to);
     // One snapshot for all of it: what is committed meanwhile would begin the copy again.

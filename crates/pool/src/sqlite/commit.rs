@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use super::Error;
+use super::pool::SqlitePool;
 
 /// A commit that has succeeded, as the listeners of
-/// [`SqlitePool::on_commit`](super::SqlitePool::on_commit) see it.
+/// [`SqlitePool::on_commit`] see it.
 #[derive(Clone, Copy)]
 pub struct Commit<'a> {
     pub(super) tables: &'a [Arc<str>],
@@ -40,6 +44,61 @@ impl<'a> Commit<'a> {
     /// Whether answers computed from `table` may be out of date, for any of these reasons.
     pub fn touches(&self, table: &str) -> bool {
         self.unknown || self.schema_changed || self.tables().any(|name| name == table)
+    }
+}
+
+impl SqlitePool {
+    /// Has `listener` told of every commit from now on: after it has succeeded, before
+    /// [`commit`](super::Writer::commit) returns and the next writer begins, and in the order of the
+    /// commits. What it is told of is named in [`Commit::tables`].
+    ///
+    /// What is committed on the writer's connection past a [`Writer`](super::Writer) (with
+    /// [`writer`](SqlitePool::writer), or as SQL) is told when the connection comes back. What
+    /// other processes commit is noticed when a writer begins, and by
+    /// [`check_other_writers`](SqlitePool::check_other_writers).
+    ///
+    /// It listens with SQLite's authorizer, its trace, and its hooks for commits and the WAL on
+    /// the writer's connection: whoever sets one of these there makes it deaf. So do blob handles:
+    /// what is written through one, beside statements in the same transaction, goes unnoticed.
+    ///
+    /// ```
+    /// use larder_pool::sqlite::{SqliteManager, SqlitePool};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let pool = SqlitePool::open(SqliteManager::memory(), 4)?;
+    /// pool.transact(|tx| tx.execute_batch("CREATE TABLE photo (id); CREATE TABLE tag (id)"))?;
+    /// let touched = Arc::new(Mutex::new(Vec::new()));
+    /// let log = touched.clone();
+    /// pool.on_commit(move |commit| log.lock().unwrap().extend(commit.tables().map(String::from)));
+    /// pool.transact(|tx| tx.execute("INSERT INTO photo VALUES (1)", []))?;
+    /// assert_eq!(*touched.lock().unwrap(), ["photo"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_commit(&self, listener: impl Fn(&Commit<'_>) + Send + Sync + 'static) {
+        self.watch.listen(Arc::new(listener));
+    }
+
+    /// Looks whether another process has written since the last look (each
+    /// [`write`](SqlitePool::write) is one), and if so tells the listeners of a commit that
+    /// [is unknown](Commit::is_unknown). True if so. Costs a microsecond; it is for an
+    /// application's own tick.
+    ///
+    /// It does not wait: while this pool's own writer is lent, nobody else can have written since
+    /// it was, and the answer is false.
+    ///
+    /// # Errors
+    /// [`is_manager`](crate::Error::is_manager) when the database can't be read.
+    pub fn check_other_writers(&self) -> Result<bool, Error> {
+        let Some(conn) = self.writer.try_get() else { return Ok(false) };
+        self.watch.check_others(&conn).map_err(|cause| Error::manager("look for writers", cause))
+    }
+
+    /// Has each [`read`](SqlitePool::read) look for other processes' commits, as
+    /// [`check_other_writers`](SqlitePool::check_other_writers) does, when nobody has for `every`:
+    /// before its reader is lent, so that what is computed with it is no older than what is
+    /// forgotten. Default never. Exact to the coarse clock, a few milliseconds.
+    pub fn check_other_writers_every(&self, every: Duration) {
+        self.watch.look_every(every);
     }
 }
 

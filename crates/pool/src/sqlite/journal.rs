@@ -28,6 +28,7 @@ use std::sync::Arc;
 use rusqlite::hooks::{AuthAction, AuthContext};
 
 use super::text::{Kind, kind};
+use super::touched::{Name, Names, Touched};
 
 /// Texts whose tables are remembered: far more than a connection caches statements.
 const MOST_TEXTS: usize = 1024;
@@ -35,45 +36,6 @@ const MOST_TEXTS: usize = 1024;
 const MOST_PENDING: usize = 16;
 /// A longer text is neither remembered nor asked for again.
 const LONGEST_TEXT_BYTES: usize = 16 << 10;
-/// Names of tables that are told apart; beyond, every commit is of unknown extent.
-const MOST_NAMES: usize = 4096;
-
-/// A table, by its place in `Journal::names`.
-type Name = u32;
-
-/// What one transaction, or several of which nobody was told yet, touched.
-#[derive(Debug, Default)]
-struct Touched {
-    names: Vec<Name>,
-    /// Every table that was ever prepared for.
-    all: bool,
-    schema: bool,
-    unknown: bool,
-}
-
-impl Touched {
-    fn add(&mut self, name: Name) {
-        if !self.names.contains(&name) {
-            self.names.push(name);
-        }
-    }
-
-    fn merge(&mut self, other: &mut Touched) {
-        other.names.drain(..).for_each(|name| self.add(name));
-        self.all |= std::mem::take(&mut other.all);
-        self.schema |= std::mem::take(&mut other.schema);
-        self.unknown |= std::mem::take(&mut other.unknown);
-    }
-
-    fn clear(&mut self) {
-        self.names.clear();
-        (self.all, self.schema, self.unknown) = (false, false, false);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.names.is_empty() && !self.all && !self.schema && !self.unknown
-    }
-}
 
 /// What the listeners are to be told.
 pub(super) struct News {
@@ -86,9 +48,7 @@ pub(super) struct News {
 /// connection's own thread asks for, save when it is being told.
 #[derive(Default)]
 pub(super) struct Journal {
-    /// Every table that a statement was ever prepared to write to.
-    names: Vec<Arc<str>>,
-    ordinals: HashMap<Arc<str>, Name>,
+    names: Names,
     /// What a text of SQL writes, under the present schema.
     texts: HashMap<Box<str>, Box<[Name]>>,
     /// The transaction that is open.
@@ -176,24 +136,11 @@ impl Journal {
         match table {
             "sqlite_master" | "sqlite_schema" => self.under_way().schema = true,
             "sqlite_temp_master" | "sqlite_temp_schema" => {}
-            table => match self.ordinal(table) {
-                Some(name) => self.under_way().add(name),
-                None => self.under_way().unknown = true,
-            },
+            table => {
+                let name = self.names.ordinal(table);
+                self.under_way().add(name);
+            }
         }
-    }
-
-    fn ordinal(&mut self, table: &str) -> Option<Name> {
-        if let Some(&known) = self.ordinals.get(table) {
-            return Some(known);
-        }
-        if self.names.len() == MOST_NAMES {
-            return None;
-        }
-        let (name, ordinal) = (Arc::<str>::from(table), self.names.len() as Name);
-        self.names.push(Arc::clone(&name));
-        self.ordinals.insert(name, ordinal);
-        Some(ordinal)
     }
 
     /// The trace: a statement starts to run.
@@ -216,7 +163,7 @@ impl Journal {
 
     fn on_write(&mut self, sql: &str) {
         if let Some(names) = self.texts.get(sql) {
-            names.iter().for_each(|&name| self.current.add(name));
+            names.iter().for_each(|&name| self.current.add(Some(name)));
         } else if self.pending.iter().all(|pending| **pending != *sql) {
             if self.pending.len() == MOST_PENDING || sql.len() > LONGEST_TEXT_BYTES {
                 self.current.all = true;
@@ -305,11 +252,7 @@ impl Journal {
         if done.is_empty() {
             return None;
         }
-        let tables = if done.all {
-            self.names.clone()
-        } else {
-            done.names.iter().map(|&name| Arc::clone(&self.names[name as usize])).collect()
-        };
+        let tables = self.names.name_all(&done);
         Some(News { tables, schema: done.schema, unknown: done.unknown })
     }
 

@@ -5,10 +5,65 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::Error;
+use super::pool::SqlitePool;
 
 /// How many instructions of SQLite's virtual machine run between two looks at the clock: some ten
 /// microseconds.
 const INSTRUCTIONS: i32 = 1000;
+
+impl SqlitePool {
+    /// Runs `work` with a reader and interrupts whatever query it is in when `limit` is over, which
+    /// counts from the asking: one deadline over the wait for a reader and the work. The reader is
+    /// as good as before. A long reader keeps the WAL from being cut: this bounds it.
+    ///
+    /// The query itself looks at the clock every few microseconds, so that a lease costs no thread.
+    /// Only SQLite's machine is interrupted: not a sort in its last step, nor other code of `work`.
+    ///
+    /// ```
+    /// use larder_pool::sqlite::{SqliteManager, SqlitePool};
+    /// use std::time::Duration;
+    ///
+    /// let pool = SqlitePool::open(SqliteManager::memory(), 1)?;
+    /// let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+    ///     SELECT count(*) FROM n";
+    /// let limit = Duration::from_millis(20);
+    /// let counted = pool.read_within(limit, |conn| conn.query_row(endless, [], |_| Ok(())));
+    /// assert!(counted.unwrap_err().to_string().contains("the lease of 20ms was over"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](SqlitePool::read) at the deadline; what `work` returned, which at the deadline
+    /// is an `OperationInterrupted` whose message says that it was the lease.
+    #[track_caller]
+    pub fn read_within<T>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let lease = Lease::begin(limit);
+        let mut conn = self.read_timeout(limit)?;
+        lease.hold("read", &mut conn, work)
+    }
+
+    /// Runs `work` as [`transact`](SqlitePool::transact) does, within `limit` as
+    /// [`read_within`](SqlitePool::read_within) does. The `COMMIT` itself is not interrupted.
+    ///
+    /// # Errors
+    /// As both.
+    #[track_caller]
+    pub fn transact_within<T>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let lease = Lease::begin(limit);
+        let mut writer = self.write_timeout(limit)?;
+        let done = lease.hold("write", &mut writer, work)?;
+        writer.commit()?;
+        Ok(done)
+    }
+}
 
 /// One deadline over the wait for a connection and the work with it.
 #[derive(Clone, Copy)]

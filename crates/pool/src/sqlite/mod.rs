@@ -35,11 +35,13 @@ mod gate;
 mod governor;
 mod journal;
 mod lease;
+mod looks;
 mod manager;
 mod opener;
 mod pool;
 mod reset;
 mod text;
+mod touched;
 mod watch;
 mod writer;
 

@@ -31,6 +31,8 @@ pub(super) fn kind(sql: &str) -> Kind {
         || sql == DATA_VERSION
     {
         Kind::Reads
+    } else if is(&["CREATE"]) && is_temporary(&sql[end..]) {
+        Kind::Else
     } else if is(&["CREATE", "DROP", "ALTER"]) {
         Kind::Alters
     } else if is(&["PRAGMA", "ATTACH", "DETACH", "ANALYZE", "REINDEX", "VACUUM"]) {
@@ -38,6 +40,15 @@ pub(super) fn kind(sql: &str) -> Kind {
     } else {
         Kind::Unclear
     }
+}
+
+/// Whether what is created is this connection's own: others' answers do not depend on it, but what
+/// its own texts do (a temporary trigger).
+fn is_temporary(after_create: &str) -> bool {
+    let word = after_comments(after_create).split(|c: char| !c.is_ascii_alphabetic()).next();
+    word.is_some_and(|word| {
+        word.eq_ignore_ascii_case("TEMP") || word.eq_ignore_ascii_case("TEMPORARY")
+    })
 }
 
 /// Skips what SQLite skips before the first word.
@@ -67,6 +78,8 @@ mod tests {
         assert_eq!(kind("insert into t values (1)"), Kind::Writes);
         assert_eq!(kind("WITH x AS (SELECT 1) DELETE FROM t"), Kind::Writes);
         assert_eq!(kind("create table t (x)"), Kind::Alters);
+        assert_eq!(kind("CREATE /* my */ temp TABLE t (x)"), Kind::Else);
+        assert_eq!(kind("CREATE TABLE temp (x)"), Kind::Alters);
         assert_eq!(kind("PRAGMA data_version"), Kind::Reads);
         assert_eq!(kind("PRAGMA recursive_triggers=ON"), Kind::Else);
     }

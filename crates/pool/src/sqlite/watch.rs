@@ -7,6 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -16,6 +17,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use super::commit::Commit;
 use super::governor::Governor;
 use super::journal::{Journal, News};
+use super::looks::Looks;
 use super::text::DATA_VERSION;
 
 type Listener = Arc<dyn Fn(&Commit<'_>) + Send + Sync>;
@@ -26,12 +28,13 @@ pub(super) struct Watch {
     listeners: Mutex<Arc<Vec<Listener>>>,
     /// Of the main database's WAL, whose growth also tells that a commit wrote; `None` in memory.
     governor: Option<Governor>,
+    looks: Looks,
 }
 
 impl Watch {
     pub(super) fn new(governor: Option<Governor>) -> Arc<Self> {
         let (journal, listeners) = (Mutex::default(), Mutex::default());
-        Arc::new(Watch { journal, listeners, governor })
+        Arc::new(Watch { journal, listeners, governor, looks: Looks::never() })
     }
 
     pub(super) fn governor(&self) -> Option<&Governor> {
@@ -147,6 +150,15 @@ impl Watch {
         let by_others = self.journal.lock().see(version);
         self.tell_rest();
         Ok(by_others)
+    }
+
+    pub(super) fn look_every(&self, every: Duration) {
+        self.looks.set(every);
+    }
+
+    #[inline]
+    pub(super) fn is_look_due(&self) -> bool {
+        self.looks.is_due()
     }
 
     /// With the connection still lent, after a commit: bounds the WAL. Returns its length in pages
