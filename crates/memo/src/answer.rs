@@ -38,7 +38,7 @@ pub(crate) struct Landed<V> {
 
 /// What a caller asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ask {
+pub(crate) enum Ask {
     /// A value, at any cost: if it waits too long, it loads for itself.
     Anyhow,
     /// A value.
@@ -48,19 +48,21 @@ enum Ask {
 }
 
 /// What memory has for a caller.
-enum Found<V> {
+pub(crate) enum Found<V> {
     Value(V),
     Absent,
     /// Expired, but its load has failed a moment ago.
     Spared(V),
 }
 
-/// What a loader has brought.
-struct Loaded<V> {
-    value: Option<V>,
-    terms: Terms,
-    begun: Nanos,
-    ended: Nanos,
+/// What a loader has brought: of one key, or of many.
+pub(crate) struct Loaded<T> {
+    pub(crate) value: T,
+    pub(crate) terms: Terms,
+    pub(crate) begun: Nanos,
+    pub(crate) ended: Nanos,
+    /// What one key of it took.
+    pub(crate) took: Nanos,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
@@ -204,7 +206,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
 
     /// The value of a key, and whether the caller has taken the turn to refresh it.
     #[inline]
-    fn seek<Q>(&self, key: &Q) -> Option<(V, bool)>
+    pub(crate) fn seek<Q>(&self, key: &Q) -> Option<(V, bool)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -257,11 +259,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        if due.is_none() && !self.judge.epochs.is_bypassed() && self.is_absent(key) {
-            self.counters.count_negative_hit();
-            return Ok(None);
+        match due.is_none() && self.knows_absent(key) {
+            true => Ok(None),
+            false => self.answer(key, due, Ask::Either, loader),
         }
-        self.answer(key, due, Ask::Either, loader)
+    }
+
+    /// Tells whether a key is known to have no value, and counts it if it is.
+    pub(crate) fn knows_absent<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let is_absent = !self.judge.epochs.is_bypassed() && self.is_absent(key);
+        if is_absent {
+            self.counters.count_negative_hit();
+        }
+        is_absent
     }
 
     /// Answers a caller that found nothing, or that has taken the turn to refresh what it found.
@@ -285,19 +299,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
             return self.pass(loader);
         }
         match self.turn(hash, key, ask) {
-            Turn::Known(Found::Spared(value)) => {
-                self.counters.rare().stale_serves.add(1);
-                Ok(Some(value))
-            }
-            Turn::Known(Found::Value(value)) => Ok(self.coalesced(Some(value))),
-            Turn::Known(Found::Absent) => Ok(self.coalesced(None)),
+            Turn::Known(found) => Ok(self.known(found)),
             Turn::Landed(landed) => Ok(self.coalesced(landed.value)),
             Turn::Lead(lead) => self.lead(lead, hash, key, loader),
             Turn::Refused(error) => self.refused(error, key, ask, loader),
         }
     }
 
-    fn coalesced(&self, answer: Option<V>) -> Option<V> {
+    /// What the caller finds there after all.
+    pub(crate) fn known(&self, found: Found<V>) -> Option<V> {
+        match found {
+            Found::Spared(value) => {
+                self.counters.rare().stale_serves.add(1);
+                Some(value)
+            }
+            Found::Value(value) => self.coalesced(Some(value)),
+            Found::Absent => self.coalesced(None),
+        }
+    }
+
+    pub(crate) fn coalesced(&self, answer: Option<V>) -> Option<V> {
         self.counters.rare().coalesced.add(1);
         answer
     }
@@ -321,6 +342,36 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
                         || (landed.value.is_none() && ask != Ask::Either) => {}
                 turn => return turn,
             }
+        }
+    }
+
+    /// Finds either, or a load of another caller, or takes the lead; waits for nothing.
+    pub(crate) fn board<Q>(&self, hash: u64, key: &Q) -> Boarding<'_, K, Landed<V>, Found<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let epochs = &self.judge.epochs;
+        let look = || self.look(key, Ask::Either).ok_or_else(|| epochs.begin());
+        self.flights(hash).board(hash, key, look, |stamp| epochs.is_fresh(stamp))
+    }
+
+    /// Takes the lead of a refresh, unless somebody has.
+    pub(crate) fn board_due<Q>(&self, hash: u64, key: &Q) -> Option<Lead<'_, K, Landed<V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let epochs = &self.judge.epochs;
+        let phase = |entry: &Entry<V>| self.judge.phase(entry, &self.present.life);
+        let look = || match self.present.read(key, phase) {
+            // Somebody has put another value meanwhile.
+            Some(Phase::Live) => Ok(()),
+            _ => Err(epochs.begin()),
+        };
+        match self.flights(hash).board(hash, key, look, |stamp| epochs.is_fresh(stamp)) {
+            Boarding::Lead(lead) => Some(lead),
+            _ => None,
         }
     }
 
@@ -351,15 +402,21 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     }
 
     /// Runs a loader, and counts it whatever becomes of it.
-    fn run<E>(
+    pub(crate) fn run<T, E>(
         &self,
-        loader: impl FnOnce(&Load<'_>) -> Result<Option<V>, E>,
-    ) -> Result<Loaded<V>, E> {
+        loader: impl FnOnce(&Load<'_>) -> Result<T, E>,
+    ) -> Result<Loaded<T>, E> {
         let load = Load::new(&self.judge.epochs);
         let run = Run { memo: self, begun: self.judge.now(), is_over: false };
         let value = loader(&load)?;
         let (begun, ended) = run.end();
-        Ok(Loaded { value, terms: load.into_terms(), begun, ended })
+        Ok(Loaded {
+            value,
+            terms: load.into_terms(),
+            begun,
+            ended,
+            took: ended.saturating_sub(begun),
+        })
     }
 
     fn lead<Q, E>(
@@ -377,11 +434,20 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
             Ok(loaded) => return Ok(self.land(lead, hash, key, loaded)),
             Err(error) => error,
         };
-        let Some(late) = self.late(key) else { return Err(LoadError::Loader(error)) };
+        self.land_late(lead, key).ok_or(LoadError::Loader(error))
+    }
+
+    /// Lands what there was in place of what could not be loaded, if there was anything.
+    pub(crate) fn land_late<Q>(&self, lead: Lead<'_, K, Landed<V>>, key: &Q) -> Option<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let late = self.late(key)?;
         let value = late.value.clone();
         // The key that the flight held is dropped after the lock.
         lead.land(late, |key| key);
-        Ok(value)
+        Some(value)
     }
 
     /// Loads anew what is there. Nobody waits for it but those who come after the expiry.
@@ -396,16 +462,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let phase = |entry: &Entry<V>| self.judge.phase(entry, &self.present.life);
-        let look = || match self.present.read(key, phase) {
-            // Somebody has put another value meanwhile.
-            Some(Phase::Live) => Ok(()),
-            _ => Err(self.judge.epochs.begin()),
-        };
-        let may_join = |stamp| self.judge.epochs.is_fresh(stamp);
-        let Boarding::Lead(lead) = self.flights(hash).board(hash, key, look, may_join) else {
-            return Some(present);
-        };
+        let Some(lead) = self.board_due(hash, key) else { return Some(present) };
         match self.run(loader) {
             Ok(loaded) => {
                 self.counters.rare().refreshes.add(1);
@@ -448,7 +505,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
 
     /// The value that is returned in place of an error, if there is one. It takes the turn: until
     /// the next one nobody tries to load.
-    fn late<Q>(&self, key: &Q) -> Option<Landed<V>>
+    pub(crate) fn late<Q>(&self, key: &Q) -> Option<Landed<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -473,24 +530,24 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     }
 
     /// Stores what was loaded unless it was invalidated meanwhile, and gives it to the waiters.
-    fn land<Q>(
+    pub(crate) fn land<Q>(
         &self,
         lead: Lead<'_, K, Landed<V>>,
         hash: u64,
         key: &Q,
-        loaded: Loaded<V>,
+        loaded: Loaded<Option<V>>,
     ) -> Option<V>
     where
         K: Borrow<Q>,
         Q: ToOwned<Owned = K> + ?Sized,
     {
-        let Loaded { value, terms, begun, ended } = loaded;
+        let Loaded { value, terms, begun, ended, took } = loaded;
         let (stamp, sources) = (lead.stamp(), terms.sources);
         let landed = Landed { value: value.clone(), stamp, sources: sources.clone() };
         let (fate, record) = match terms.is_kept {
             true => {
                 let expires_in = terms.expires_in;
-                let origin = Origin { stamp, sources, begun, ended, expires_in };
+                let origin = Origin { stamp, sources, begun, ended, took, expires_in };
                 let (fate, record) = self.fate(key.to_owned(), hash, value.clone(), origin);
                 (fate, Some(record))
             }

@@ -103,6 +103,7 @@ mod judge;
 mod life;
 mod listener;
 mod load;
+mod many;
 mod memo;
 mod policy;
 mod reloads;

@@ -34,6 +34,7 @@ pub struct Load<'m> {
 }
 
 /// What a loader has said.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) sources: Sources,
     pub(crate) expires_in: Option<Duration>,

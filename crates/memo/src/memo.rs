@@ -117,6 +117,7 @@ pub(crate) struct Origin {
     pub(crate) sources: Sources,
     pub(crate) begun: Nanos,
     pub(crate) ended: Nanos,
+    pub(crate) took: Nanos,
     pub(crate) expires_in: Option<Duration>,
 }
 
@@ -438,7 +439,7 @@ impl<K: Hash + Eq + Clone, V> Memo<K, V> {
         let hash = Seeded::new().hash_one(&key);
         let (stamp, now) = (self.judge.epochs.begin(), self.judge.now());
         let sources = Sources::default();
-        let origin = Origin { stamp, sources, begun: now, ended: now, expires_in };
+        let origin = Origin { stamp, sources, begun: now, ended: now, took: 0, expires_in };
         let (fate, record) = self.fate(key.clone(), hash, Some(value), origin);
         let pins = self.pins();
         let mut gone = self.departures();
@@ -459,8 +460,7 @@ pub(crate) enum Settled {
 
 impl Origin {
     fn birth(self, expires: Nanos, weight: u32) -> Birth {
-        let Origin { stamp, sources, begun, ended, .. } = self;
-        let took = ended.saturating_sub(begun);
+        let Origin { stamp, sources, ended, took, .. } = self;
         Birth { stamp, sources, expires, now: ended, weight, took }
     }
 }

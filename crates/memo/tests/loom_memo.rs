@@ -11,6 +11,14 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// A model of more steps than can be tried in every order: all orders in which threads are
+/// interrupted no more than three times. (They switch freely where they wait.)
+fn model_of_many_steps(run: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(run);
+}
+
 struct World {
     memo: Memo<u8, usize>,
     tables: Tables,
@@ -79,7 +87,7 @@ fn a_load_never_overwrites_a_later_insert() {
 
 #[test]
 fn a_waiter_of_an_invalidated_load_is_never_stranded() {
-    loom::model(|| {
+    model_of_many_steps(|| {
         let world = World::new();
         let asks = |world: &Arc<World>| {
             let world = world.clone();
@@ -146,5 +154,49 @@ fn two_bumps_of_a_table_never_hide_each_other() {
         assert!(world.ask() >= 2, "asked after one of them");
         other.join().unwrap();
         assert_eq!(world.ask(), 3, "asked after both");
+    });
+}
+
+/// Two calls for the same keys in opposite orders: each may lead what the other waits for.
+#[test]
+fn two_bulk_loads_never_wait_for_each_other() {
+    model_of_many_steps(|| {
+        let world = World::new();
+        let loads = Arc::new(AtomicUsize::new(0));
+        let ask = |world: &World, loads: &AtomicUsize, keys: [u8; 2]| {
+            let got = world.memo.get_many(&keys, |missing| {
+                loads.fetch_add(missing.len(), Ordering::Relaxed);
+                missing.iter().map(|key| (*key, usize::from(*key))).collect::<Vec<_>>()
+            });
+            assert_eq!(got, keys.map(|key| Some(usize::from(key))));
+        };
+        let other = thread::spawn({
+            let (world, loads) = (world.clone(), loads.clone());
+            move || ask(&world, &loads, [2, 1])
+        });
+        ask(&world, &loads, [1, 2]);
+        other.join().unwrap();
+        assert_eq!(loads.load(Ordering::Relaxed), 2, "each key is loaded once");
+    });
+}
+
+/// The row of a bulk load is as fresh as any, whatever was bumped while it was under way.
+#[test]
+fn a_bulk_load_from_before_a_bump_is_never_served_after_it() {
+    loom::model(|| {
+        let world = World::new();
+        let page = |world: &World| {
+            let load = |keys: &[u8]| [(keys[0], world.row.load(Ordering::Acquire))];
+            world.memo.get_many(&[1], load)[0]
+        };
+        let loader = thread::spawn({
+            let world = world.clone();
+            move || page(&world)
+        });
+        world.row.store(2, Ordering::Release);
+        world.tables.bump("rows");
+        assert_eq!(page(&world), Some(2), "asked after the bump");
+        assert!(loader.join().unwrap().is_some());
+        assert_eq!(world.memo.get(&1), Some(2), "what is stored is what is now");
     });
 }
