@@ -20,8 +20,9 @@ pub struct Event {
 pub enum What {
     /// The database committed a version.
     Write { key: u8, version: u64 },
-    /// Some call of the memo after which the present rows have to show.
-    Forget { keys: Keys },
+    /// Some call of the memo after which the present rows of these keys have to show; it may
+    /// have thrown away values of others, too.
+    Forget { keys: Keys, touched: Keys },
     /// A call outside any transaction returned this.
     Read { key: u8, version: u64 },
     /// A loader ran outside any transaction, for a call that began at `asked`.
@@ -39,9 +40,14 @@ impl Ticks {
 }
 
 impl What {
-    /// Tells whether this can make a later call see another value of the key.
+    /// Tells whether later calls have to see the present row.
     pub fn forgets(&self, key: u8) -> bool {
-        matches!(self, What::Forget { keys } if keys >> key & 1 == 1)
+        matches!(self, What::Forget { keys, .. } if keys >> key & 1 == 1)
+    }
+
+    /// Tells whether a value of the key, or a load of it, may have been thrown away.
+    pub fn touches(&self, key: u8) -> bool {
+        matches!(self, What::Forget { touched, .. } if touched >> key & 1 == 1)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What one thread does: a random program, made from a seed.
 
 use crate::history::{Event, Keys, UNCOMMITTED, What};
-use crate::world::{ALL, KEYS, TABLE, World};
-use larder_memo::LoadError;
+use crate::world::{ALL, KEYS, Kind, TABLE, World};
+use larder_memo::{Load, LoadError};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 pub struct Worker<'w> {
@@ -27,7 +28,10 @@ impl<'w> Worker<'w> {
         let key = self.below(u64::from(KEYS)) as u8;
         let (memo, tables) = (&self.world.memo, &self.world.tables);
         self.pause();
-        match self.below(40) {
+        if self.world.kind == Kind::Aging {
+            self.world.seconds.fetch_add(self.below(3), Ordering::SeqCst);
+        }
+        match self.below(50) {
             0..6 => self.look(key),
             6..18 => self.load(key),
             18..22 => self.try_load(key),
@@ -39,6 +43,12 @@ impl<'w> Worker<'w> {
             33..35 => self.change_and(key, ALL, || tables.bump(TABLE)),
             35 => self.change_and(key, ALL, || tables.bump_every()),
             36 => self.forget(1 << key, || memo.invalidate(&key)),
+            37 => {
+                self.change(key);
+                self.forget_touching(1 << key, ALL, || memo.invalidate_if(|of, _| *of == key));
+            }
+            38..40 => self.find(key),
+            40..46 => self.load_many(key),
             _ => self.transact(key),
         }
     }
@@ -54,22 +64,47 @@ impl<'w> Worker<'w> {
 
     fn load(&self, key: u8) {
         let asked = self.world.ticks.next();
-        self.read(key, || Some(self.world.memo.get_or_load(&key, || self.select(key, asked))));
+        let load = |load: &Load<'_>| self.select(load, &[key], asked)[0].1;
+        self.read(key, || Some(self.world.memo.get_or_load_with(&key, load)));
     }
 
     fn try_load(&self, key: u8) {
         let asked = self.world.ticks.next();
-        let load = || Ok::<_, ()>(self.select(key, asked));
-        self.read(key, || self.world.memo.get_or_try_load(&key, load).ok());
+        let load = |load: &Load<'_>| Ok::<_, ()>(self.select(load, &[key], asked)[0].1);
+        self.read(key, || self.world.memo.get_or_try_load_with(&key, load).ok());
+    }
+
+    fn find(&self, key: u8) {
+        let asked = self.world.ticks.next();
+        let load = |load: &Load<'_>| Ok::<_, ()>(Some(self.select(load, &[key], asked)[0].1));
+        self.read(key, || self.world.memo.get_or_find_with(&key, load).unwrap());
+    }
+
+    /// Two keys or all of them in one load, in some order; it may fail.
+    fn load_many(&self, first: u8) {
+        let step = 1 + self.below(2) as u8;
+        let keys = [0, step, 2 * step].map(|ahead| (first + ahead) % KEYS);
+        let keys = &keys[..2 + self.below(2) as usize];
+        let asked = self.world.ticks.next();
+        let load = |missing: &[u8], load: &Load<'_>| {
+            let rows = self.select(load, missing, asked);
+            if self.below(5) == 0 { Err("no") } else { Ok(rows) }
+        };
+        if let Ok(values) = self.world.memo.try_get_many_with(keys, load) {
+            for (key, version) in keys.iter().zip(values) {
+                let (key, version) = (*key, version.expect("every key has a row"));
+                self.note(asked, What::Read { key, version });
+            }
+        }
     }
 
     fn fail_to_load(&self, key: u8) {
         let asked = self.world.ticks.next();
-        let load = || {
-            self.select(key, asked);
+        let load = |load: &Load<'_>| {
+            self.select(load, &[key], asked);
             Err("no")
         };
-        self.read(key, || match self.world.memo.get_or_try_load(&key, load) {
+        self.read(key, || match self.world.memo.get_or_try_load_with(&key, load) {
             Ok(version) => Some(version),
             Err(LoadError::Loader(_)) => None,
             Err(LoadError::Memo(error)) => panic!("{error}"),
@@ -78,16 +113,20 @@ impl<'w> Worker<'w> {
 
     fn panic_in_load(&self, key: u8) {
         let asked = self.world.ticks.next();
-        let load = || -> u64 {
-            self.select(key, asked);
+        let load = |load: &Load<'_>| -> u64 {
+            self.select(load, &[key], asked);
             resume_unwind(Box::new("no"))
         };
-        let call = AssertUnwindSafe(|| self.world.memo.get_or_load(&key, load));
+        let call = AssertUnwindSafe(|| self.world.memo.get_or_load_with(&key, load));
         self.read(key, || catch_unwind(call).ok());
     }
 
-    /// Changes a row and puts it into the memo before anybody else changes it.
+    /// Changes a row and puts it into the memo before anybody else changes it. What is inserted
+    /// names no table, so that it is not done where loads have to.
     fn write_through(&self, key: u8) {
+        if self.world.kind == Kind::Named {
+            return;
+        }
         let from = self.world.ticks.next();
         self.world.update(key, |version| {
             self.note(from, What::Write { key, version });
@@ -120,21 +159,23 @@ impl<'w> Worker<'w> {
     fn stay_apart(&self, key: u8) {
         let memo = &self.world.memo;
         let own = UNCOMMITTED + self.below(1000);
-        match self.below(3) {
+        match self.below(4) {
             0 => assert_eq!(memo.get(&key), None),
-            1 => assert_eq!(memo.get_or_load(&key, || own), own),
+            1 => assert_eq!(memo.get_many(&[key], |_| [(key, own)]), [Some(own)]),
+            2 => assert_eq!(memo.get_or_load(&key, || own), own),
             _ => self.forget(1 << key, || memo.insert(key, own)),
         }
     }
 
-    /// The loader: reads the row between two pauses.
-    fn select(&self, key: u8, asked: u64) -> u64 {
+    /// The loader: reads the rows between two pauses.
+    fn select(&self, load: &Load<'_>, keys: &[u8], asked: u64) -> Vec<(u8, u64)> {
         let from = self.world.ticks.next();
         self.pause();
-        let version = self.world.select(key);
+        let rows = keys.iter().map(|key| (*key, self.world.select(*key))).collect();
         self.pause();
-        self.note(from, What::Load { key, asked });
-        version
+        self.world.name(load);
+        keys.iter().for_each(|key| self.note(from, What::Load { key: *key, asked }));
+        rows
     }
 
     fn change(&self, key: u8) {
@@ -143,9 +184,13 @@ impl<'w> Worker<'w> {
     }
 
     fn forget(&self, keys: Keys, forget: impl FnOnce()) {
+        self.forget_touching(keys, keys, forget);
+    }
+
+    fn forget_touching(&self, keys: Keys, touched: Keys, forget: impl FnOnce()) {
         let from = self.world.ticks.next();
         forget();
-        self.note(from, What::Forget { keys });
+        self.note(from, What::Forget { keys, touched });
     }
 
     fn read(&self, key: u8, read: impl FnOnce() -> Option<u64>) {

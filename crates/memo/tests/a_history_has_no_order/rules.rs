@@ -1,6 +1,7 @@
 //! The rules that `main.rs` states, applied to one history.
 
 use crate::history::{Event, UNCOMMITTED, What};
+use crate::world::Kind;
 
 /// What the histories had in them, so that a test that tests nothing is noticed.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ impl Seen {
 }
 
 /// Tells the first rule that is broken, with the events that break it.
-pub fn check(events: &[Event], seen: &mut Seen) -> Result<(), String> {
+pub fn check(kind: Kind, events: &[Event], seen: &mut Seen) -> Result<(), String> {
     for event in events {
         match event.what {
             What::Read { key, version } => {
@@ -31,7 +32,9 @@ pub fn check(events: &[Event], seen: &mut Seen) -> Result<(), String> {
             What::Load { key, asked } => {
                 seen.loads += 1;
                 seen.detached += usize::from(flies_alone(events, event, key)?);
-                is_needed(events, event, key, asked)?;
+                if kind.keeps_everything() {
+                    is_needed(events, event, key, asked)?;
+                }
             }
             _ => {}
         }
@@ -51,7 +54,7 @@ fn committed(events: &[Event], key: u8, time: u64) -> u64 {
 /// Tells whether the key was forgotten by a call that ended after `after` and began before
 /// `before`.
 fn was_forgotten(events: &[Event], key: u8, after: u64, before: u64) -> bool {
-    events.iter().any(|event| event.what.forgets(key) && event.to > after && event.from < before)
+    events.iter().any(|event| event.what.touches(key) && event.to > after && event.from < before)
 }
 
 fn is_fresh(events: &[Event], read: &Event, key: u8, version: u64) -> Result<(), String> {
