@@ -9,6 +9,7 @@ use r2d2::{
     NopConnectionCustomizer,
 };
 
+use crate::admission::DuringOutage;
 use crate::clock::Clock;
 use crate::config::{Config, MOST};
 use crate::error::Error;
@@ -38,6 +39,7 @@ impl<M: ManageConnection> Default for Builder<M> {
             return_gate: None,
             runner: on_caller,
             clock: Clock::system(),
+            during_outage: DuringOutage::Refuse,
             nested: Nested::Allow,
             leak_threshold: None,
             events: Box::new(Log),
@@ -176,6 +178,21 @@ impl<M: ManageConnection> Builder<M> {
         self
     }
 
+    /// Sets what becomes of callers that need a new connection while none can be opened. Idle
+    /// connections that still work are lent all the time.
+    ///
+    /// A breaker sees to it that a database in trouble is not made to suffer more: as soon as an
+    /// attempt to connect has failed one is made at a time, by a caller that needs it, at growing
+    /// intervals (0, 100, 200, 400 and 700 ms, each a little random; up to 5 s when it has lasted
+    /// for minutes). Connections are opened by one, then two, then four at a time, at the start of
+    /// the pool, after an outage, and when several turned out to be dead: callers wait for their
+    /// turn, or get what is returned meanwhile. Default [`DuringOutage::Refuse`]: an error at once
+    /// that says since when, and why.
+    pub fn during_outage(mut self, during_outage: DuringOutage) -> Self {
+        self.0.during_outage = during_outage;
+        self
+    }
+
     /// Sets what becomes of a thread that has a connection and asks for another: when all that are
     /// lent are with such threads, nobody ever goes on. A guard counts for the thread that asked
     /// for it, wherever it is moved, until it is dropped, wherever that is. `try_get` never waits
@@ -245,6 +262,7 @@ impl<M: ManageConnection> fmt::Debug for Builder<M> {
             .field("connection_timeout", &self.0.connection_timeout)
             .field("error_handler", &self.0.error_handler)
             .field("connection_customizer", &self.0.customizer)
+            .field("during_outage", &self.0.during_outage)
             .field("nested_checkout", &self.0.nested)
             .field("leak_threshold", &self.0.leak_threshold)
             .finish_non_exhaustive()

@@ -39,6 +39,23 @@ impl<M: ManageConnection> Shared<M> {
         live.due_at = shared.due(now, live.expires_at);
         live.returned_at = now;
         live.home().record().take_back();
+        if shared.admission.has_seated() {
+            return Self::offer(live);
+        }
+        Self::put(live);
+    }
+
+    /// Somebody who would open a connection may have this one instead.
+    #[cold]
+    fn offer(live: Box<Live<M>>) {
+        let shared = Arc::clone(&live.claim.shared);
+        if let Some(live) = shared.admission.offer(live) {
+            Self::put(live);
+        }
+    }
+
+    #[inline]
+    fn put(live: Box<Live<M>>) {
         if let Err(live) = slot::put(live) {
             Self::put_marked(live);
         }
@@ -70,6 +87,10 @@ impl<M: ManageConnection> Live<M> {
                 }
             }
         }
-        if shared.manager.has_broken(conn) { Err(Fate::Broken) } else { Ok(()) }
+        if shared.manager.has_broken(conn) {
+            shared.admission.suspect();
+            return Err(Fate::Broken);
+        }
+        Ok(())
     }
 }

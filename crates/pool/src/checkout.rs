@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use r2d2::ManageConnection;
 
+use crate::admission::{Admitted, Applicant, DuringOutage};
 use crate::affinity;
 use crate::clock::Tick;
 use crate::error::{Error, OPEN, Phase, Request, Timeout};
 use crate::live::{Claim, Fate, Live};
-use crate::opening::Job;
+use crate::opening::{Job, Pass};
 use crate::shared::Shared;
 use crate::waiter::{Grant, Refusal};
 
@@ -49,6 +50,13 @@ pub(crate) enum Vetted<M: ManageConnection> {
     Good(Box<Live<M>>),
     /// It is closed; its slot is still ours.
     Gone(Claim<M>),
+}
+
+/// How a caller that claimed a vacant slot goes on.
+enum Admission<M: ManageConnection> {
+    Pass(Pass<M>),
+    /// With a connection that somebody returned.
+    Instead(Box<Live<M>>),
 }
 
 /// A claimed slot, as it was found. Dropping it frees the slot.
@@ -175,20 +183,65 @@ impl<M: ManageConnection> Shared<M> {
         }
     }
 
-    /// Opens a connection in a claimed slot. On failure the slot goes to the next waiter, who tries
-    /// for itself: each caller gets an error of its own.
+    /// Opens a connection in a claimed slot, when the breaker allows it. On failure the slot goes to
+    /// the next waiter, and the caller gets the error, its own; unless it is to wait for better days.
     fn connect(
         &self,
-        claim: Claim<M>,
+        mut claim: Claim<M>,
         deadline: Deadline,
     ) -> Result<Box<Live<M>>, Error<M::Error>> {
+        let mut again = false;
+        loop {
+            let pass = match self.admit(&claim, again, deadline)? {
+                Admission::Pass(pass) => pass,
+                Admission::Instead(live) => {
+                    // Whoever is next may have the slot: what came instead has its own.
+                    drop(claim);
+                    match self.vet(live, deadline)? {
+                        Vetted::Good(live) => return Ok(live),
+                        Vetted::Gone(own) => claim = own,
+                    }
+                    continue;
+                }
+            };
+            match (self.config.runner)(Job::Connect(claim, pass), deadline.at) {
+                None => return Err(self.timeout(Phase::Connecting, deadline)),
+                Some(Ok(live)) => return Ok(live),
+                Some(Err((own, cause))) if self.config.during_outage == DuringOutage::Wait => {
+                    self.config.error_handler.handle_error(cause);
+                    (claim, again) = (own, true);
+                }
+                Some(Err((_claim, cause))) => return Err(Error::manager(OPEN, cause)),
+            }
+        }
+    }
+
+    /// Waits until this caller may try to open a connection, or is given one.
+    fn admit(
+        &self,
+        claim: &Claim<M>,
+        again: bool,
+        deadline: Deadline,
+    ) -> Result<Admission<M>, Error<M::Error>> {
         if deadline.has_passed() {
             return Err(self.timeout(Phase::Connecting, deadline));
         }
-        match (self.config.runner)(Job::Connect(claim), deadline.at) {
-            None => Err(self.timeout(Phase::Connecting, deadline)),
-            Some(Ok(live)) => Ok(live),
-            Some(Err((_claim, cause))) => Err(Error::manager(OPEN, cause)),
+        if self.config.during_outage == DuringOutage::Try {
+            return Ok(Admission::Pass(Pass::new(claim, None)));
+        }
+        let applicant = Applicant {
+            clock: || self.config.clock.exact(),
+            deadline: deadline.at,
+            refusable: self.config.during_outage == DuringOutage::Refuse,
+            again,
+        };
+        let spare = || self.bag.take_idle(self.hint()).map(|(_, live)| live);
+        match self.admission.admit(&applicant, spare) {
+            Admitted::Go(attempt) => Ok(Admission::Pass(Pass::new(claim, Some(attempt)))),
+            Admitted::Instead(live) => Ok(Admission::Instead(live)),
+            Admitted::Refused(outage) => Err(Error::outage(outage)),
+            Admitted::Late => Err(self.timeout(Phase::Connecting, deadline)),
+            Admitted::Closed => Err(Error::closed()),
         }
     }
 
@@ -216,6 +269,7 @@ impl<M: ManageConnection> Shared<M> {
             max_size: self.bag.size(),
             waiting: census.waiting,
             holder: self.who_is_in_the_way(),
+            outage: self.admission.outage(self.config.clock.exact()),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use r2d2::{CustomizeConnection, HandleError, ManageConnection};
 
+use crate::admission::DuringOutage;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::gate::ReturnGate;
@@ -30,6 +31,7 @@ pub(crate) struct Config<M: ManageConnection> {
     /// Where the manager's blocking calls are made.
     pub(crate) runner: Runner<M>,
     pub(crate) clock: Clock,
+    pub(crate) during_outage: DuringOutage,
     pub(crate) nested: Nested,
     pub(crate) leak_threshold: Option<Duration>,
     pub(crate) events: Box<dyn Events>,

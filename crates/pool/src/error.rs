@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use crate::breaker::Outage;
 use crate::events::NestedCheckout;
 use crate::held::Holder;
 
@@ -16,6 +17,7 @@ enum Kind<E> {
     Manager { action: &'static str, cause: E },
     Closed,
     Nested(NestedCheckout),
+    Outage(Outage),
     OutOfBounds { request: Request, asked: u32, most: u32 },
     StillLent { lent: u32, waited: Duration },
 }
@@ -35,6 +37,7 @@ pub(crate) struct Timeout {
     pub(crate) max_size: usize,
     pub(crate) waiting: usize,
     pub(crate) holder: Option<InTheWay>,
+    pub(crate) outage: Option<Outage>,
 }
 
 /// Who has what the caller wanted.
@@ -93,6 +96,10 @@ impl<E> Error<E> {
         Error(Box::new(Kind::StillLent { lent, waited }))
     }
 
+    pub(crate) fn outage(outage: Outage) -> Self {
+        Error(Box::new(Kind::Outage(outage)))
+    }
+
     pub(crate) fn nested(nested: NestedCheckout) -> Self {
         Error(Box::new(Kind::Nested(nested)))
     }
@@ -102,6 +109,22 @@ impl<E> Error<E> {
     /// says where it asked for that.
     pub fn is_nested(&self) -> bool {
         matches!(*self.0, Kind::Nested(_))
+    }
+
+    /// Whether no connection could be opened at the time, by anybody: the message has the last
+    /// attempt's error. With a deadline that came first, both this and
+    /// [`is_timeout`](Error::is_timeout).
+    pub fn is_outage(&self) -> bool {
+        self.last_outage().is_some()
+    }
+
+    /// Returns what was known of the outage.
+    pub fn last_outage(&self) -> Option<&Outage> {
+        match &*self.0 {
+            Kind::Outage(outage) => Some(outage),
+            Kind::Timeout(timeout) => timeout.outage.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether the deadline came first.
@@ -168,6 +191,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match &*self.0 {
             Kind::Timeout(timeout) => timeout.fmt(f),
             Kind::Manager { action, cause } => write!(f, "cannot {action}: {cause}"),
+            Kind::Outage(outage) => write!(f, "no connection: {outage}"),
             Kind::Nested(nested) => write!(f, "no second connection for one thread: {nested}"),
             Kind::Closed => f.write_str("the pool is closed"),
             Kind::OutOfBounds { request: Request::Lend, asked, most } => {
@@ -188,7 +212,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Timeout { limit, phase, busy, max_size, waiting, holder } = self;
+        let Timeout { limit, phase, busy, max_size, waiting, holder, outage } = self;
         write!(
             f,
             "no connection within {limit:?}, {phase}: \
@@ -198,7 +222,8 @@ impl fmt::Display for Timeout {
             Some(InTheWay::Itself(own)) => write!(f, "; this thread itself has one, {own}"),
             Some(InTheWay::Other(holder)) => write!(f, "; the longest held was {holder}"),
             None => Ok(()),
-        }
+        }?;
+        outage.as_ref().map_or(Ok(()), |outage| write!(f, "; {outage}"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::breaker::Outage;
 use crate::held::Holder;
 use crate::live::Fate;
 use crate::site::Site;
@@ -78,6 +79,20 @@ pub trait Events: Send + Sync + 'static {
     /// overridden.
     fn leaked(&self, holder: &Holder) {
         log::warn!("a connection has not come back: {holder}");
+    }
+
+    /// No connection can be opened: an attempt has failed. Told once. Logs a warning unless
+    /// overridden.
+    fn outage_began(&self, outage: &Outage) {
+        log::warn!("no connection can be opened: {}", outage.cause);
+    }
+
+    /// A connection was opened, after an outage. Logs a warning unless overridden.
+    fn outage_ended(&self, outage: &Outage) {
+        let Outage { lasted, attempts, cause } = outage;
+        log::warn!(
+            "connections are opened again, after {lasted:.1?} and {attempts} times: {cause}"
+        );
     }
 }
 

@@ -69,9 +69,11 @@
 //!
 //! A pool must not be used in a forked child: its connections are the parent's.
 
+mod admission;
 mod affinity;
 mod ageing;
 mod bag;
+mod breaker;
 mod builder;
 mod checkin;
 mod checkout;
@@ -102,6 +104,8 @@ pub mod sqlite;
 mod sync;
 mod waiter;
 
+pub use admission::DuringOutage;
+pub use breaker::Outage;
 pub use builder::Builder;
 pub use clock::Clock;
 pub use error::Error;

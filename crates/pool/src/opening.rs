@@ -6,6 +6,7 @@
 //! a thread of its own and the caller leaves at its deadline; what comes of the call is then put
 //! into the pool.
 
+use std::error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -14,13 +15,15 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use r2d2::ManageConnection;
 
+use crate::admission::DuringOutage;
+use crate::breaker::Attempt;
 use crate::live::{Claim, Fate, Live};
 use crate::metrics::count;
 use crate::shared::Shared;
 
 /// A blocking call to make.
 pub(crate) enum Job<M: ManageConnection> {
-    Connect(Claim<M>),
+    Connect(Claim<M>, Pass<M>),
     Test(Box<Live<M>>),
 }
 
@@ -33,23 +36,22 @@ pub(crate) type Runner<M> = fn(Job<M>, Option<Instant>) -> Option<Outcome<M>>;
 impl<M: ManageConnection> Job<M> {
     fn perform(self) -> Outcome<M> {
         match self {
-            Job::Connect(claim) => connect(claim),
+            Job::Connect(claim, pass) => connect(claim, pass),
             Job::Test(live) => test(live),
         }
     }
 }
 
-fn connect<M: ManageConnection>(claim: Claim<M>) -> Outcome<M> {
+fn connect<M: ManageConnection>(claim: Claim<M>, mut pass: Pass<M>) -> Outcome<M> {
     let shared = &claim.shared;
     let began = Instant::now();
-    let attempt = Attempt { shared };
     let opened = shared.manager.connect().and_then(|mut conn| {
         shared.config.customizer.on_acquire(&mut conn)?;
         Ok(conn)
     });
     match opened {
         Ok(conn) => {
-            attempt.succeeded(began.elapsed());
+            pass.succeeded(began.elapsed());
             let now = shared.config.clock.now();
             let expires_at = shared.expiry(now);
             Ok(Box::new(Live {
@@ -63,37 +65,91 @@ fn connect<M: ManageConnection>(claim: Claim<M>) -> Outcome<M> {
             }))
         }
         Err(cause) => {
-            drop(attempt);
+            pass.failed(&cause);
             Err((claim, cause))
         }
     }
 }
 
-/// An attempt to open a connection, a failure unless it is said to have succeeded.
-struct Attempt<'a, M: ManageConnection> {
-    shared: &'a Shared<M>,
+/// The right to make one attempt to open a connection. It says how the attempt went: nothing else
+/// has happened when it is dropped before, or a panic.
+pub(crate) struct Pass<M: ManageConnection> {
+    shared: Arc<Shared<M>>,
+    /// Until it is said. None at all when there is no breaker.
+    attempt: Option<Attempt>,
 }
 
-impl<M: ManageConnection> Attempt<'_, M> {
-    fn succeeded(self, took: Duration) {
-        let shared = self.shared;
-        std::mem::forget(self);
+impl<M: ManageConnection> Pass<M> {
+    pub(crate) fn new(claim: &Claim<M>, attempt: Option<Attempt>) -> Self {
+        Pass { shared: Arc::clone(&claim.shared), attempt }
+    }
+
+    fn succeeded(&mut self, took: Duration) {
+        let shared = &*self.shared;
+        let now = shared.config.clock.exact();
+        let ended = self.attempt.take().and_then(|done| shared.admission.succeed(done, now));
         shared.tally.connect.count(took);
         shared.config.events.opened(took);
+        if let Some(outage) = ended {
+            shared.config.events.outage_ended(&outage);
+        }
+    }
+
+    fn failed(&mut self, cause: &M::Error) {
+        self.failed_because(in_full(cause));
+    }
+
+    fn failed_because(&mut self, cause: String) {
+        let shared = &*self.shared;
+        let now = shared.config.clock.exact();
+        let refusable = shared.config.during_outage == DuringOutage::Refuse;
+        count(&shared.tally.connect_failures);
+        let begun = self
+            .attempt
+            .take()
+            .and_then(|done| shared.admission.fail(done, now, cause.into(), refusable));
+        if let Some(outage) = begun
+            && !thread::panicking()
+        {
+            shared.config.events.outage_began(&outage);
+        }
     }
 }
 
-impl<M: ManageConnection> Drop for Attempt<'_, M> {
+impl<M: ManageConnection> Drop for Pass<M> {
     fn drop(&mut self) {
-        count(&self.shared.tally.connect_failures);
+        if thread::panicking() {
+            if self.attempt.is_some() {
+                self.failed_because("connecting panicked".into());
+            }
+        } else if let Some(attempt) = self.attempt.take() {
+            self.shared.admission.cancel(attempt, self.shared.config.clock.exact());
+        }
     }
+}
+
+/// An error and what is behind it, as text: the errors of managers are not for sharing.
+fn in_full(error: &dyn error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(behind) = source {
+        let behind_it = behind.to_string();
+        if !text.contains(&behind_it) {
+            text = format!("{text}: {behind_it}");
+        }
+        source = behind.source();
+    }
+    text
 }
 
 fn test<M: ManageConnection>(mut live: Box<Live<M>>) -> Outcome<M> {
     let conn = live.conn.as_mut().expect("a live connection until it is retired");
     match live.claim.shared.manager.is_valid(conn) {
         Ok(()) => Ok(live),
-        Err(cause) => Err((live.retire(Fate::Invalid), cause)),
+        Err(cause) => {
+            live.claim.shared.admission.suspect();
+            Err((live.retire(Fate::Invalid), cause))
+        }
     }
 }
 

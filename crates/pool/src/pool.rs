@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use r2d2::ManageConnection;
 
+use crate::breaker::Outage;
 use crate::builder::Builder;
 use crate::checkout::{Deadline, Ready, Vetted};
 use crate::error::Error;
@@ -216,6 +217,11 @@ impl<M: ManageConnection> Pool<M> {
     /// ```
     pub fn holders(&self) -> Vec<Holder> {
         self.0.shared.holders()
+    }
+
+    /// Tells whether the last attempt to open a connection has failed, since when, and why.
+    pub fn outage(&self) -> Option<Outage> {
+        self.0.shared.admission.outage(self.0.shared.config.clock.exact())
     }
 
     /// Reads what the pool has counted since it was built: how many checkouts, waits, time-outs and

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use r2d2::ManageConnection;
 
+use crate::admission::Admission;
 use crate::affinity;
 use crate::bag::Bag;
 use crate::clock::NEVER;
@@ -23,6 +24,7 @@ pub(crate) struct Shared<M: ManageConnection> {
     /// The same for reporting leaks.
     pub(crate) leak_at: AtomicU64,
     pub(crate) tally: Tally,
+    pub(crate) admission: Admission<Live<M>>,
 }
 
 impl<M: ManageConnection> Shared<M> {
@@ -35,6 +37,7 @@ impl<M: ManageConnection> Shared<M> {
             reap_at: AtomicU64::new(NEVER),
             leak_at: AtomicU64::new(NEVER),
             tally: Tally::new(),
+            admission: Admission::new(config.max_capacity() as usize),
             config,
         };
         let now = shared.config.clock.now();
@@ -57,5 +60,6 @@ impl<M: ManageConnection> Shared<M> {
     /// Refuses all callers and closes what is idle; what is lent closes when it comes back.
     pub(crate) fn close(&self) {
         drop(self.bag.close());
+        self.admission.close();
     }
 }
