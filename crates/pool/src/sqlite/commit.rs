@@ -57,6 +57,9 @@ impl SqlitePool {
     /// other processes commit is noticed when a writer begins, and by
     /// [`check_other_writers`](SqlitePool::check_other_writers).
     ///
+    /// A listener may read, and may not ask for the writer: it has not been given back. One that
+    /// panics lets the panic out of `commit`, when all the others have been told.
+    ///
     /// It listens with SQLite's authorizer, its trace, and its hooks for commits and the WAL on
     /// the writer's connection: whoever sets one of these there makes it deaf. So do blob handles:
     /// what is written through one, beside statements in the same transaction, goes unnoticed.
@@ -83,8 +86,8 @@ impl SqlitePool {
     /// [is unknown](Commit::is_unknown). True if so. Costs a microsecond; it is for an
     /// application's own tick.
     ///
-    /// It does not wait: while this pool's own writer is lent, nobody else can have written since
-    /// it was, and the answer is false.
+    /// It does not wait for the writer: while that is lent, the answer is false. Whoever has it has
+    /// looked when it began, and since then nobody else can have written.
     ///
     /// # Errors
     /// [`is_manager`](crate::Error::is_manager) when the database can't be read.

@@ -98,6 +98,8 @@ impl Governor {
         if pages < self.cut_pages.load(Ordering::Relaxed) {
             return;
         }
+        // A passive one of our own would be taken for a reader; the next commit tries again.
+        let Some(_desk) = self.desk.try_lock() else { return };
         if let Err(error) = self.truncate(conn) {
             self.cut_pages.store(pages.saturating_add(bound / 4), Ordering::Relaxed);
             let pinned = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);

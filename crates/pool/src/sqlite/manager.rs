@@ -39,8 +39,9 @@ impl SqliteManager {
         Self::new(Place::File(path.into()))
     }
 
-    /// Manages a new database in memory, shared by all connections of this manager and its clones
-    /// and gone with the last of them. It has no WAL: a reader and the writer wait for each other.
+    /// Manages a new database in memory (`vfs=memdb`), shared by all connections of this manager and
+    /// its clones, and gone with the last of these managers, of which each pool has one. It has no
+    /// WAL: a reader and the writer wait for each other.
     pub fn memory() -> Self {
         Self::new(Place::new_memory())
     }
