@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -147,5 +147,110 @@ fn a_connection_freed_at_the_last_moment_is_not_lost() {
             let _either_way = asking.join().unwrap();
         });
         assert_eq!(pool.state().idle_connections, 1, "round {round}");
+    }
+}
+
+/// Holds whoever comes, until it is opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn pass(&self) {
+        let (open, bell) = &*self.0;
+        drop(bell.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Asks from several threads with all kinds of deadlines, for one and for many, where nothing can
+/// be had, and prints the true figure: on an idle machine a millisecond or less.
+fn nobody_is_late(why: &str, pool: &Pool<Fake>) {
+    const THREADS: u64 = 8;
+    let worst = Mutex::new(Duration::ZERO);
+    thread::scope(|scope| {
+        for nth in 0..THREADS {
+            let worst = &worst;
+            scope.spawn(move || {
+                for round in 0..8 {
+                    let timeout = Duration::from_micros((nth * 8 + round) * 7_919 % 40_000);
+                    let asked = Instant::now();
+                    let error = match (nth + round) % 3 {
+                        0 => pool.get_many_timeout(2, timeout).map(drop).unwrap_err(),
+                        _ => pool.get_timeout(timeout).map(drop).unwrap_err(),
+                    };
+                    let took = asked.elapsed();
+                    assert!(error.is_timeout(), "{why}: {error}");
+                    assert!(took >= timeout, "{why}: gave up after {took:?} of {timeout:?}");
+                    let mut worst = worst.lock().unwrap();
+                    *worst = worst.max(took - timeout);
+                }
+            });
+        }
+    });
+    let worst = worst.into_inner().unwrap();
+    println!("{why}: at most {worst:?} late");
+    assert!(worst < LATE, "{why}: {worst:?} late");
+    assert_eq!(pool.state().waiters, 0, "{why}: those who gave up have left the queue");
+}
+
+#[test]
+fn whatever_the_deadline_and_whatever_it_waits_for() {
+    let two = || Pool::builder().max_size(2);
+
+    let pool = two().build(Fake::default()).unwrap();
+    let lent = pool.get_many(2).unwrap();
+    nobody_is_late("all lent", &pool);
+    pool.resize(1).unwrap();
+    pool.resize(2).unwrap();
+    nobody_is_late("all lent, resized", &pool);
+    drop(lent);
+    pool.pause();
+    nobody_is_late("paused", &pool);
+    pool.resume();
+    support::assert_whole(&pool);
+
+    let gate = Gate::default();
+    let theirs = gate.clone();
+    let manager = Fake::default().connecting(move || {
+        theirs.pass();
+        Ok(())
+    });
+    let pool = two().isolate_blocking_calls().build_unchecked(manager);
+    nobody_is_late("connect hangs", &pool);
+    gate.open();
+    support::assert_whole(&pool);
+
+    let gate = Gate::default();
+    let theirs = gate.clone();
+    let manager = Fake::default().testing(move |_| {
+        theirs.pass();
+        Ok(())
+    });
+    let pool = two().test_after_idle(Duration::ZERO).isolate_blocking_calls();
+    let pool = pool.min_idle(Some(2)).build(manager).unwrap();
+    nobody_is_late("is_valid hangs", &pool);
+    gate.open();
+    support::assert_whole(&pool);
+}
+
+#[test]
+fn a_drain_and_a_pause_that_wait() {
+    let pool = Pool::builder().max_size(1).build(Fake::default()).unwrap();
+    let _held = pool.get().unwrap();
+    for (what, wait) in [
+        ("pause", Pool::pause_within as fn(&Pool<Fake>, Duration) -> Result<_, _>),
+        ("drain", Pool::close_within),
+    ] {
+        for timeout in [0, 1, 17].map(Duration::from_millis) {
+            let asked = Instant::now();
+            assert!(wait(&pool, timeout).unwrap_err().is_timeout());
+            let late = asked.elapsed().checked_sub(timeout).expect("not before it is due");
+            println!("{what}: {late:?} late");
+            assert!(late < LATE, "{what}: {late:?} late");
+        }
     }
 }
