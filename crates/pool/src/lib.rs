@@ -30,6 +30,12 @@
 //! while anybody waits each return hands its connection straight to the oldest. The right to a slot
 //! is a value that frees the slot when it is dropped, on whichever way out: slots can't be lost.
 //!
+//! # Running it
+//! [`Pool::get_many`] lends several connections at once, in its turn, all or none. [`Pool::resize`]
+//! changes `max_size`, [`Pool::pause`] and [`Pool::resume`] keep callers waiting through a failover,
+//! [`Pool::close_within`] drains. All of them act on what is free at once and on what is lent when
+//! it comes back; nobody is interrupted. [`Pool::state`] tells where things are, without a lock.
+//!
 //! # Deadlines
 //! One deadline covers waiting, testing and connecting. Waiting is exact. Connecting happens on the
 //! thread of the caller who needs the connection, whose error it is then; Rust can't interrupt it,
@@ -60,14 +66,24 @@
 //! | `thread_pool` | for connecting and ageing | none: there are no threads |
 //! | `state().connections` | without those that are being opened | with them |
 //! | `on_release` | for those that go one by one, not for the rest of a pool that is dropped | for each |
+//! | several at once | one after another, and two callers may each hold what the other lacks | [`Pool::get_many`] |
+//! | `max_size` | for ever | [`Pool::resize`], up to [`Builder::max_capacity`] |
 //! | closing | when all clones and all lent connections are gone | when all clones are gone, or by [`Pool::close`]; lent ones as they come back |
 //!
 //! # Map
-//! `slot` and `bag` know nothing of connections: one slot, and all of them with the queue. `live`
-//! is a connection in its slot; `checkout`, `checkin`, `ageing` and `opening` are what happens to
-//! it; `pool`, `pooled` and `builder` are what users hold. `sqlite` stands on these alone.
+//! `slot`, `queue`, `bag` and `control` know nothing of connections: one slot, who waits for one,
+//! all of them, and what is done to all of them. `live` is a connection in its slot; `checkout`,
+//! `checkin`, `ageing` and `opening` are what happens to it; `pool`, `operate`, `pooled` and
+//! `builder` are what users hold. `sqlite` stands on these alone.
 //!
-//! A pool must not be used in a forked child: its connections are the parent's.
+//! # Forking
+//! A pool must not be used in a forked child, nor dropped there. Its connections are the parent's:
+//! two processes would talk over one session, and closing one in the child may end it for both
+//! (a PostgreSQL client says goodbye on the shared socket; SQLite forbids the use of a connection
+//! across a fork). Its queue may be locked by a thread that the child does not have, and a lock has
+//! no deadline. So fork before the pool is built, or `std::mem::forget` every clone of it and every
+//! lent connection in the child, and build another there. Starting another program
+//! (`std::process::Command`) is harmless: nothing of the pool runs between the fork and the exec.
 
 mod admission;
 mod affinity;
