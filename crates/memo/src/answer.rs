@@ -11,7 +11,10 @@
 //! | nothing | leads |
 //!
 //! A leader whose loader fails lands the expired value instead, if there is one in its grace: that
-//! is read when the loader has failed, so nothing that was invalidated meanwhile is found.
+//! is read when the loader has failed, so nothing that was invalidated meanwhile is found. What is
+//! invalidated between the reading and the landing reaches nobody who asks after it: by key or by
+//! predicate, the flight is detached; by a bump, those who joined the flight compare the stamp of
+//! the late value again.
 
 use crate::entry::{Entry, Sources};
 use crate::error::{Error, LoadError};
@@ -34,6 +37,8 @@ pub(crate) struct Landed<V> {
     pub(crate) value: Option<V>,
     pub(crate) stamp: Stamp,
     pub(crate) sources: Sources,
+    /// It is an expired value, in place of one whose load failed: older than its flight.
+    pub(crate) is_late: bool,
 }
 
 /// What a caller asks for.
@@ -335,11 +340,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         loop {
             let may_join = |stamp| epochs.is_fresh(stamp);
             match self.flights(hash).turn(hash, key, &mut patience, look, may_join) {
-                // A table that the loader named may have changed before this caller asked; and
-                // who asks for a value is not helped by the news that somebody found none.
-                Turn::Landed(landed)
-                    if !landed.sources.are_fresh(landed.stamp)
-                        || (landed.value.is_none() && ask != Ask::Either) => {}
+                Turn::Landed(landed) if !self.suits(&landed, ask) => {}
                 turn => return turn,
             }
         }
@@ -373,6 +374,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
             Boarding::Lead(lead) => Some(lead),
             _ => None,
         }
+    }
+
+    /// Tells whether what a flight brought is an answer to a caller that has waited for it.
+    ///
+    /// The caller looked at the stamp of the flight before it joined. But a table that the loader
+    /// named may have changed before that; a late value is older than its flight; and who asks for
+    /// a value is not helped by the news that somebody found none.
+    pub(crate) fn suits(&self, landed: &Landed<V>, ask: Ask) -> bool {
+        landed.sources.are_fresh(landed.stamp)
+            && (!landed.is_late || self.judge.epochs.is_fresh(landed.stamp))
+            && (landed.value.is_some() || ask == Ask::Either)
     }
 
     /// What memory has, once the caller is alone with its key.
@@ -522,7 +534,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
                 _ => return None,
             }
             let (value, sources) = (Some(entry.value.clone()), entry.sources.clone());
-            Some(Landed { value, stamp: entry.stamp, sources })
+            Some(Landed { value, stamp: entry.stamp, sources, is_late: true })
         };
         let late = self.present.read(key, look).flatten()?;
         self.counters.rare().stale_serves.add(1);
@@ -543,7 +555,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     {
         let Loaded { value, terms, begun, ended, took } = loaded;
         let (stamp, sources) = (lead.stamp(), terms.sources);
-        let landed = Landed { value: value.clone(), stamp, sources: sources.clone() };
+        let sources_too = sources.clone();
+        let landed = Landed { value: value.clone(), stamp, sources: sources_too, is_late: false };
         let (fate, record) = match terms.is_kept {
             true => {
                 let expires_in = terms.expires_in;

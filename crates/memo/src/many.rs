@@ -267,7 +267,7 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
         for (at, flight) in awaited {
             let want = &mut wants[at];
             match flight.wait(patience.deadline()) {
-                Waited::Landed(landed) if landed.sources.are_fresh(landed.stamp) => {
+                Waited::Landed(landed) if self.suits(&landed, Ask::Either) => {
                     want.answer = Some(self.coalesced(landed.value));
                 }
                 Waited::Landed(_) | Waited::Abandoned => {}

@@ -26,8 +26,9 @@
 //! is never served. Newcomers compare the stamp of a flight in the same way before they join it,
 //! and what it gives them with the tables that its loader named.
 //!
-//! *By predicate.* All flights are taken off their lists, then all entries are judged. What came
-//! between the two was loaded since the call.
+//! *By predicate.* All flights are taken off their lists, then all entries are judged: what came
+//! between the two was loaded since the call. Then the flights that are there now are taken off
+//! too: the leader of one may have read an entry that was judged later, to return it late.
 
 use crate::answer::Landed;
 use crate::builder::{Builder, Weigher};
@@ -256,6 +257,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         }
         let is_it = |key: &K, entry: &Entry<V>| is_it(key, &entry.value);
         self.present.take_if(is_it, &pins.present, |taken| gone.add(taken, Cause::Invalidated));
+        self.cold.0.flights.iter().for_each(Flights::detach_all);
         gone.announce();
     }
 
