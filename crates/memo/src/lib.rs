@@ -21,22 +21,29 @@
 //!
 //! * **1** It grows with every key that a client thinks of, and never shrinks. [`Memo`] holds so
 //!   many entries and no more, and its hash is seeded, so that keys cannot be chosen to collide.
-//!   [`StaticMemo`] is for tables that are bounded by themselves.
+//!   [`StaticMemo`] is for tables that are bounded by themselves, and [`StaticTable`] for those
+//!   that are best loaded as a whole, and as a whole again when they have changed.
 //! * **3, 4** Between the two the key may go. And each look-up takes a lock, or raises a reference
 //!   count, that all threads share, so that a second core makes hits slower, not faster. Here a
-//!   hit is one probe. It locks nothing; at most it writes a two-bit counter of its own entry, and
-//!   that only until the entry is known to be popular.
+//!   hit is one probe. It locks nothing; it counts itself on a line that belongs to its thread,
+//!   and writes its entry's two-bit counter until the entry is known to be popular.
 //! * **5** The page that all ask for expires, and all of them query at once. Here one loads and the
 //!   others wait for it, with a deadline; nobody waits for the load of another key. A loader that
 //!   fails or panics fails its own caller, the waiters try again, and nothing is remembered. One
 //!   that asks for its own key gets an [`Error`] that names the key, where a lock would hang.
+//!   And a page of fifty titles is fifty queries: [`Memo::get_many`] makes it one, for all keys
+//!   that miss and that nobody else is loading.
 //! * **6** The row was read before another thread passed lines 8 and 9: the old row is stored after
 //!   it was forgotten, and stays. Here a load that began before an invalidation is never stored,
 //!   and never returned to anyone who asked after it.
 //! * **7** `row` is copied, or counted. A `static` [`StaticMemo`] lends a `&'static V`;
 //!   [`Memo::read`] lends for the length of a closure.
+//! * **8** The update is part of a transaction, which reads its own rows and puts them where all can
+//!   see them, and is rolled back. Inside a [`Transaction`] scope its thread goes past the memos,
+//!   and what it has to forget is forgotten at the commit or not at all.
 //! * **9** Forgets one key. Which keys did that `UPDATE` touch? Entries can depend on [`Tables`],
-//!   and a bump forgets all that were computed from a table in one step.
+//!   and a bump forgets all that were computed from a table in one step. And whoever forgets
+//!   line 9 serves old rows for ever: a [`ChangeFeed`] bumps what the database says has changed.
 //!
 //! ```
 //! use larder_memo::{Memo, StaticMemo, Tables};
@@ -66,6 +73,7 @@
 //! bounded  BoundedMemo -----+             one that keeps so much and no more
 //!                           |
 //! builder --> memo  Memo ---+--> answer   hit, join, lead, refresh, or return late --> load
+//!                           +--> many     a page of keys in one load
 //!                           +--> flights  single flight by key --> flight  one load, its waiters
 //!                           +--> store    a bounded shelf: one for values, one for absent keys
 //!                           |      +--> shelf   entries behind guards (papaya) --> entry
@@ -81,10 +89,14 @@
 //!                             +--> aside     loads inside a transaction
 //!                             +--> snapshot  a whole to keep
 //!                             +--> status    how the loads went
+//!
+//! feed  ChangeFeed --+--> tables  one sequence for the bumps of all tables
+//! transaction -------+            (StaticTable asks it too)
 //! ```
 //!
 //! `sync` is the one door to threads: under `--cfg loom` it gives out loom's, and the models in
-//! `tests/loom_*.rs` drive these very types.
+//! `tests/loom_*.rs` drive these very types. `tests/a_history_has_no_order` checks random histories
+//! of threads against the specification that is written there.
 #![deny(unsafe_code)]
 
 mod answer;
