@@ -45,8 +45,8 @@ fn shrink(thumbnailer: &Thumbnailer, picture: &Path, out_dir: &Path) -> Result<(
     let stem = picture.file_stem().unwrap_or_default().to_string_lossy();
     for (edge, thumbnail) in EDGES_PX.into_iter().zip(thumbnails) {
         let path = out_dir.join(format!("{stem}.{edge}.jpg"));
-        match std::fs::write(&path, &thumbnail.jpeg) {
-            Ok(()) => println!("  {} ({} bytes)", path.display(), thumbnail.jpeg.len()),
+        match std::fs::write(&path, &thumbnail.bytes) {
+            Ok(()) => println!("  {} ({} bytes)", path.display(), thumbnail.bytes.len()),
             Err(error) => eprintln!("  cannot write {}: {error}", path.display()),
         }
     }

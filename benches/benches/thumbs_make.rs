@@ -145,7 +145,7 @@ fn larder_pass(arguments: &[PathBuf]) {
     let thumbnailer = Thumbnailer::builder().quality(QUALITY).build();
     for photograph in photographs {
         let thumbnail = thumbnailer.make(&Source::path(photograph), TABLE_EDGE_PX).unwrap();
-        std::fs::write(out_dir.join(photograph.file_name().unwrap()), thumbnail.jpeg).unwrap();
+        std::fs::write(out_dir.join(photograph.file_name().unwrap()), thumbnail.bytes).unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use larder_files::{Begin, Entry, FileCache, Key, Lease};
 
-use crate::{Error, Source, Thumbnailer};
+use crate::{Error, Preset, Source, Thumbnail, Thumbnailer};
 
 /// Part of every key: raise it when the same source gives other pixels than before, and what is on
 /// disk is made anew.
@@ -15,11 +15,14 @@ const PIPELINE: u32 = 2;
 /// A picture that cannot be made into a thumbnail is not tried again for this long.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
 
+/// How much larger the one has to be that another is made from.
+const DERIVE_RATIO: u32 = 2;
+
 /// A [`Thumbnailer`] in front of a [`FileCache`]. Cloning shares both.
 ///
 /// A thumbnail is asked for by three things: the picture's id, any bytes that name it for good,
 /// such as its path; its version, which is another whenever the picture is, such as a hash of size
-/// and time of change; and the longest edge in pixels.
+/// and time of change; and a [`Preset`], which may be just the longest edge in pixels.
 ///
 /// ```
 /// use larder_files::{FileCache, Limits};
@@ -42,13 +45,26 @@ const REFUSED_FOR: Duration = Duration::from_secs(600);
 pub struct ThumbCache {
     thumbnailer: Thumbnailer,
     files: FileCache,
+    /// Those that smaller ones may be made from, the smallest first.
+    larger: Arc<[Preset]>,
 }
 
 impl ThumbCache {
     /// Puts a thumbnailer in front of a cache. The cache may hold other things too: keys of
     /// thumbnails are their own.
     pub fn new(thumbnailer: Thumbnailer, files: FileCache) -> Self {
-        Self { thumbnailer, files }
+        Self { thumbnailer, files, larger: Arc::new([]) }
+    }
+
+    /// Names presets from which a smaller thumbnail may be made when one of them is in the cache
+    /// already, at least twice as large and of at least its quality: that spares the decoding of
+    /// the picture. Its pixels went through an encoder once more than others. Default none.
+    #[must_use]
+    pub fn derive_from<P: Into<Preset>>(mut self, presets: impl IntoIterator<Item = P>) -> Self {
+        let mut larger: Vec<Preset> = presets.into_iter().map(P::into).collect();
+        larger.sort_by_key(Preset::edge_px);
+        self.larger = larger.into();
+        self
     }
 
     /// The cache behind it, for statistics and purges.
@@ -57,16 +73,19 @@ impl ThumbCache {
     }
 
     /// The thumbnail, if it is there.
-    pub fn get(&self, id: &[u8], version: &str, edge_px: u32) -> Option<Entry> {
-        self.files.get(&self.key(id, version, edge_px))
+    ///
+    /// # Panics
+    /// When a size of 0 pixels is asked for; so do all that take a preset.
+    pub fn get(&self, id: &[u8], version: &str, preset: impl Into<Preset>) -> Option<Entry> {
+        self.files.get(&self.key(id, version, &preset.into()))
     }
 
     /// The thumbnail, or the right to [`make`](Self::make) it, or a place among those who wait:
     /// for a server that parks connections rather than threads.
     ///
     /// What a flight or a refusal says is turned into this crate's error by `Error::from`.
-    pub fn begin(&self, id: &[u8], version: &str, edge_px: u32) -> Begin {
-        self.files.begin(&self.key(id, version, edge_px))
+    pub fn begin(&self, id: &[u8], version: &str, preset: impl Into<Preset>) -> Begin {
+        self.files.begin(&self.key(id, version, &preset.into()))
     }
 
     /// Makes the thumbnail that `lease` is for and wakes those who wait for it.
@@ -76,14 +95,53 @@ impl ThumbCache {
     ///
     /// # Errors
     /// As [`Thumbnailer::make`]. A full or read-only disk is none: the entry is then in memory.
-    ///
-    /// # Panics
-    /// When `edge_px` is 0.
-    pub fn make(&self, lease: Lease, source: &Source, edge_px: u32) -> Result<Entry, Error> {
-        match self.thumbnailer.make(source, edge_px) {
-            Ok(made) => Ok(lease.publish(&made.jpeg)),
+    pub fn make(
+        &self,
+        lease: Lease,
+        source: &Source,
+        preset: impl Into<Preset>,
+    ) -> Result<Entry, Error> {
+        match self.thumbnailer.make(source, preset) {
+            Ok(made) => Ok(lease.publish(&made.bytes)),
             Err(error) => Err(give_up(lease, error)),
         }
+    }
+
+    /// As [`make`](Self::make), from a larger one in the cache ([`derive_from`](Self::derive_from))
+    /// if there is one that will do.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make).
+    pub fn make_or_derive(
+        &self,
+        lease: Lease,
+        id: &[u8],
+        version: &str,
+        source: &Source,
+        preset: impl Into<Preset>,
+    ) -> Result<Entry, Error> {
+        let preset = preset.into();
+        match self.derive(id, version, &preset) {
+            Some(made) => Ok(lease.publish(&made.bytes)),
+            None => self.make(lease, source, preset),
+        }
+    }
+
+    fn derive(&self, id: &[u8], version: &str, preset: &Preset) -> Option<Thumbnail> {
+        let quality = |preset: &Preset| preset.quality.unwrap_or(self.thumbnailer.quality());
+        let will_do = |larger: &&Preset| {
+            larger.edge_px >= preset.edge_px.saturating_mul(DERIVE_RATIO)
+                && quality(larger) >= quality(preset)
+                && (larger.output.keeps_alpha() || !preset.output.keeps_alpha())
+                && (larger.copyright || !preset.copyright)
+        };
+        let found = self
+            .larger
+            .iter()
+            .filter(will_do)
+            .find_map(|larger| self.files.get(&self.key(id, version, larger)))?;
+        let larger = Source::bytes(found.read().ok()?.as_ref());
+        self.thumbnailer.make(&larger, preset).ok()
     }
 
     /// The thumbnail, made by this thread if need be; waits for another who is making it.
@@ -91,21 +149,21 @@ impl ThumbCache {
     /// # Errors
     /// As [`make`](Self::make), and [`is_timeout`](Error::is_timeout) when another's making took
     /// longer than the thumbnailer's limits allow.
-    ///
-    /// # Panics
-    /// When `edge_px` is 0.
     pub fn get_or_make(
         &self,
         id: &[u8],
         version: &str,
         source: &Source,
-        edge_px: u32,
+        preset: impl Into<Preset>,
     ) -> Result<Entry, Error> {
+        let preset = preset.into();
         let deadline = Instant::now() + self.thumbnailer.longest();
         loop {
-            match self.begin(id, version, edge_px) {
+            match self.begin(id, version, &preset) {
                 Begin::Hit(entry) => return Ok(entry),
-                Begin::Make(lease) => return self.make(lease, source, edge_px),
+                Begin::Make(lease) => {
+                    return self.make_or_derive(lease, id, version, source, preset);
+                }
                 Begin::Refused(refusal) => return Err(refusal.to_error().into()),
                 Begin::Busy(flight) => match flight.wait(deadline) {
                     // Its maker is gone without a word: perhaps it is ours to make now.
@@ -116,31 +174,31 @@ impl ThumbCache {
         }
     }
 
-    /// Makes those of `edges_px` that are missing, all from one decode, and says how many they
+    /// Makes those of `presets` that are missing, all from one decode, and says how many they
     /// were. What somebody else is making just now is left to them.
     ///
     /// # Errors
     /// As [`make`](Self::make), when one or more could not be made; the others are there.
-    ///
-    /// # Panics
-    /// When an edge is 0.
-    pub fn make_missing(
+    pub fn make_missing<P>(
         &self,
         id: &[u8],
         version: &str,
         source: &Source,
-        edges_px: &[u32],
-    ) -> Result<usize, Error> {
+        presets: &[P],
+    ) -> Result<usize, Error>
+    where
+        P: Clone + Into<Preset>,
+    {
         let mut refused = Ok(());
         let (mut leases, mut missing) = (Vec::new(), Vec::new());
-        let mut largest_first = edges_px.to_vec();
-        largest_first.sort_unstable_by_key(|&edge_px| std::cmp::Reverse(edge_px));
-        for edge_px in largest_first {
-            match self.begin(id, version, edge_px) {
+        let mut largest_first: Vec<Preset> = presets.iter().cloned().map(P::into).collect();
+        largest_first.sort_by_key(|preset| std::cmp::Reverse(preset.edge_px));
+        for preset in largest_first {
+            match self.begin(id, version, &preset) {
                 Begin::Hit(_) | Begin::Busy(_) => {}
                 Begin::Make(lease) => {
                     leases.push(lease);
-                    missing.push(edge_px);
+                    missing.push(preset);
                 }
                 Begin::Refused(refusal) => refused = Err(refusal.to_error().into()),
             }
@@ -149,7 +207,7 @@ impl ThumbCache {
             match self.thumbnailer.make_many(source, &missing) {
                 Ok(made) => {
                     for (lease, thumbnail) in leases.into_iter().zip(&made) {
-                        lease.publish(&thumbnail.jpeg);
+                        lease.publish(&thumbnail.bytes);
                     }
                     return refused.map(|()| made.len());
                 }
@@ -169,9 +227,15 @@ impl ThumbCache {
         refused.map(|()| 0)
     }
 
-    fn key(&self, id: &[u8], version: &str, edge_px: u32) -> Key {
-        let quality = self.thumbnailer.quality();
-        Key::new(id, version, format!("thumb {PIPELINE} jpeg e={edge_px} q={quality}"))
+    fn key(&self, id: &[u8], version: &str, preset: &Preset) -> Key {
+        let Preset { edge_px, quality, output, copyright, embedded } = preset;
+        let quality = quality.unwrap_or(self.thumbnailer.quality());
+        let media_type = output.media_type();
+        let mut parameters = format!("thumb {PIPELINE} {media_type} e={edge_px} q={quality}");
+        for (set, name) in [(copyright, " copyright"), (embedded, " embedded")] {
+            parameters.push_str(if *set { name } else { "" });
+        }
+        Key::new(id, version, parameters)
     }
 }
 

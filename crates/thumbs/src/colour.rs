@@ -15,8 +15,8 @@ impl ToSrgb {
     /// left out: the pixels are then taken as sRGB, as browsers do.
     pub(crate) fn new(icc: Option<&[u8]>, channels: Channels) -> ToSrgb {
         let space = match channels {
-            Channels::Grey => DataColorSpace::Gray,
-            Channels::Rgb => DataColorSpace::Rgb,
+            Channels::Grey | Channels::GreyAlpha => DataColorSpace::Gray,
+            Channels::Rgb | Channels::Rgba => DataColorSpace::Rgb,
             Channels::Cmyk => DataColorSpace::Cmyk,
         };
         let profile = icc
@@ -25,16 +25,16 @@ impl ToSrgb {
         ToSrgb { profile }
     }
 
-    /// Converts to sRGB; grey stays grey when it needs no profile.
-    pub(crate) fn apply(&self, raster: &Raster) -> Raster {
+    /// Converts to sRGB; grey stays grey when it needs no profile. Alpha is not here any more.
+    pub(crate) fn apply(&self, raster: Raster) -> Raster {
         let profile = self.profile.as_ref();
-        let converted = profile.and_then(|profile| contained(|| convert(profile, raster)).ok());
+        let converted = profile.and_then(|profile| contained(|| convert(profile, &raster)).ok());
         let (pixels, channels) = match (converted, raster.channels) {
             (Some(pixels), _) => (pixels, Channels::Rgb),
             (None, Channels::Cmyk) => (plain_cmyk(&raster.pixels), Channels::Rgb),
-            (None, channels) => (raster.pixels.clone(), channels),
+            (None, _) => return raster,
         };
-        Raster { pixels, channels, ..*raster }
+        Raster { pixels, channels, ..raster }
     }
 }
 
@@ -48,6 +48,7 @@ fn convert(profile: &ColorProfile, raster: &Raster) -> Result<Vec<u8>, Error> {
         Channels::Rgb => Layout::Rgb,
         // Four channels; the profile's own space says that they are inks.
         Channels::Cmyk => Layout::Rgba,
+        Channels::GreyAlpha | Channels::Rgba => return Err(Error::damaged("alpha has no profile")),
     };
     let options = TransformOptions {
         rendering_intent: RenderingIntent::RelativeColorimetric,

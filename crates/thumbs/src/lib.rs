@@ -23,7 +23,7 @@
 //!
 //! let thumbnail = thumbnailer.make(&source, 320)?;
 //! assert_eq!((thumbnail.width, thumbnail.height), (320, 213));
-//! std::fs::write(std::env::temp_dir().join("thumbnail.jpg"), &thumbnail.jpeg)?;
+//! std::fs::write(std::env::temp_dir().join("thumbnail.jpg"), &thumbnail.bytes)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -47,6 +47,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alpha;
 mod budget;
 mod cached;
 mod civil;
@@ -59,6 +60,8 @@ mod format;
 mod header;
 mod info;
 mod orient;
+mod output;
+mod preset;
 mod resize;
 mod source;
 mod thumbnailer;
@@ -69,5 +72,7 @@ pub use civil::CivilDateTime;
 pub use error::Error;
 pub use format::Format;
 pub use info::{Info, probe};
+pub use output::Output;
+pub use preset::Preset;
 pub use source::Source;
 pub use thumbnailer::{Thumbnail, Thumbnailer, ThumbnailerBuilder};

@@ -6,17 +6,21 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::colour::ToSrgb;
 use crate::decode::{Channels, Decoded, Plan, Raster, decode};
+use crate::encode::{Finished, Samples, encode};
+use crate::exif::Told;
 use crate::header::Header;
 use crate::source::Opened;
 use crate::watch::Allowance;
-use crate::{Error, Source, encode, orient, resize};
+use crate::{Error, Format, Output, Preset, Source, alpha, orient, preset, resize};
 
 /// A finished thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Thumbnail {
-    /// A baseline JPEG: upright, sRGB, without metadata.
-    pub jpeg: Vec<u8>,
+    /// The encoded picture: upright, sRGB, without metadata but for what was asked for.
+    pub bytes: Vec<u8>,
+    /// What it is encoded as.
+    pub output: Output,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -71,7 +75,8 @@ impl Thumbnailer {
         ThumbnailerBuilder { limits, memory_budget_bytes: 256 << 20 }
     }
 
-    /// Makes one thumbnail whose longest edge has `edge_px` pixels.
+    /// Makes one thumbnail: `320` is a JPEG whose longest edge has 320 pixels, a [`Preset`] says
+    /// more.
     ///
     /// The aspect is kept. A picture that is smaller keeps its size, but is encoded anew all the
     /// same: upright, in sRGB, stripped.
@@ -82,12 +87,12 @@ impl Thumbnailer {
     ///
     /// # Panics
     ///
-    /// When `edge_px` is 0.
-    pub fn make(&self, source: &Source, edge_px: u32) -> Result<Thumbnail, Error> {
-        Ok(self.make_many(source, &[edge_px])?.remove(0))
+    /// When a size of 0 pixels is asked for.
+    pub fn make(&self, source: &Source, preset: impl Into<Preset>) -> Result<Thumbnail, Error> {
+        Ok(self.make_many(source, &[preset.into()])?.remove(0))
     }
 
-    /// Makes several thumbnails from one decode, in the order of `edges_px`.
+    /// Makes several thumbnails from one decode, in the order of `presets`.
     ///
     /// # Errors
     ///
@@ -95,13 +100,16 @@ impl Thumbnailer {
     ///
     /// # Panics
     ///
-    /// When an edge is 0.
-    pub fn make_many(&self, source: &Source, edges_px: &[u32]) -> Result<Vec<Thumbnail>, Error> {
-        assert!(edges_px.iter().all(|&edge| edge > 0), "a thumbnail of no pixels was asked for");
+    /// When a size of 0 pixels is asked for.
+    pub fn make_many<P>(&self, source: &Source, presets: &[P]) -> Result<Vec<Thumbnail>, Error>
+    where
+        P: Clone + Into<Preset>,
+    {
+        let presets: Vec<Preset> = presets.iter().cloned().map(P::into).collect();
         let opened = source.open()?;
         for _ in 0..ATTEMPTS {
             let before = opened.fingerprint()?;
-            let result = self.attempt(&opened, edges_px);
+            let result = self.attempt(&opened, &presets);
             // An error, too, may come of bytes that were being written.
             if opened.fingerprint()? == before {
                 return result;
@@ -120,22 +128,50 @@ impl Thumbnailer {
         (self.limits.wait_limit + self.limits.time_limit) * ATTEMPTS
     }
 
-    fn attempt(&self, source: &Opened, edges_px: &[u32]) -> Result<Vec<Thumbnail>, Error> {
+    fn attempt(&self, source: &Opened, presets: &[Preset]) -> Result<Vec<Thumbnail>, Error> {
+        let header = Header::read(source, self.limits.time_limit)?;
+        if presets.iter().all(|preset| preset.embedded)
+            && let Some(made) = self.make_from_embedded(&header, presets)
+        {
+            return Ok(made);
+        }
+        self.make_from_picture(source, &header, presets)
+    }
+
+    /// From the small picture that the camera has put beside the large one, if it will do.
+    fn make_from_embedded(&self, header: &Header, presets: &[Preset]) -> Option<Vec<Thumbnail>> {
+        let small = Source::bytes(header.told.embedded.clone()?).open().ok()?;
+        let own = Header::read(&small, self.limits.time_limit).ok()?;
+        let edge = presets.iter().map(|preset| preset.edge_px).max()?;
+        if own.format != Format::Jpeg || !is_reduced(&own, header, edge) {
+            return None;
+        }
+        // It lies as the large one does, and has its colours.
+        let told = Told { embedded: None, ..header.told.clone() };
+        let own = Header { told, icc: header.icc.clone(), ..own };
+        self.make_from_picture(&small, &own, presets).ok().filter(|made| !made[0].partial)
+    }
+
+    fn make_from_picture(
+        &self,
+        source: &Opened,
+        header: &Header,
+        presets: &[Preset],
+    ) -> Result<Vec<Thumbnail>, Error> {
         let Limits { max_pixels, time_limit, wait_limit, .. } = self.limits;
-        let header = Header::read(source, time_limit)?;
         let (width, height) = (header.width, header.height);
         if u64::from(width) * u64::from(height) > max_pixels {
             return Err(Error::too_many_pixels(width, height, max_pixels));
         }
-        let plan = Plan::new(&header, &direct_sizes(&header, edges_px));
+        let plan = Plan::new(header, &direct_sizes(header, presets));
         if plan.needed_bytes > self.budget.total() {
             let budget = self.budget.total();
             return Err(Error::over_budget(width, height, plan.needed_bytes, budget));
         }
         let _loan = self.budget.lend(plan.needed_bytes, wait_limit)?;
         let allowed = Allowance { time: time_limit, bytes: u64::MAX };
-        let decoded = decode(source, &header, &plan, allowed)?;
-        self.shrink_all(decoded, &header, edges_px)
+        let decoded = decode(source, header, &plan, allowed)?;
+        self.shrink_all(decoded, header, presets)
     }
 
     /// Largest first, so that a smaller one can be made from it.
@@ -143,20 +179,20 @@ impl Thumbnailer {
         &self,
         decoded: Decoded,
         header: &Header,
-        edges_px: &[u32],
+        presets: &[Preset],
     ) -> Result<Vec<Thumbnail>, Error> {
         let to_srgb = ToSrgb::new(header.icc.as_deref(), decoded.channels());
-        let mut order: Vec<usize> = (0..edges_px.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(edges_px[i]));
+        let mut order: Vec<usize> = (0..presets.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(presets[i].edge_px));
         let mut made: Vec<(usize, Thumbnail)> = Vec::with_capacity(order.len());
         let mut best = decoded;
         for i in order {
-            let (w, h) = resize::fit(header.width, header.height, edges_px[i]);
+            let edge = presets[i].edge_px;
+            let (w, h) = resize::fit(header.width, header.height, edge);
             let small = best.resize(w, h)?;
-            made.push((i, self.finish(&small, &to_srgb, header)?));
-            if let Some(next) = edges_px.iter().filter(|&&e| e < edges_px[i]).max()
-                && derives((w, h), *next)
-            {
+            made.push((i, self.finish(&small, &to_srgb, header, &presets[i])?));
+            let smaller = presets.iter().map(|preset| preset.edge_px).filter(|&e| e < edge);
+            if smaller.max().is_some_and(|next| derives((w, h), next)) {
                 best = Decoded::Packed(small);
             }
         }
@@ -169,22 +205,50 @@ impl Thumbnailer {
         small: &Raster,
         to_srgb: &ToSrgb,
         header: &Header,
+        preset: &Preset,
     ) -> Result<Thumbnail, Error> {
-        let small = to_srgb.apply(small);
-        let grey = small.channels == Channels::Grey;
-        let turn = if grey { orient::upright::<1> } else { orient::upright::<3> };
-        let partial = small.partial;
+        let (straight, alphas) = match preset.output.keeps_alpha() {
+            true => alpha::apart(small),
+            false => (alpha::over_white(small), None),
+        };
+        let colours = to_srgb.apply(straight);
+        let grey = colours.channels == Channels::Grey;
+        let (pixels, samples) = match (grey, alphas) {
+            (true, None) => (colours.pixels, Samples::Grey),
+            (false, None) => (colours.pixels, Samples::Rgb),
+            (true, Some(a)) => (alpha::join::<1>(&colours.pixels, &a), Samples::GreyAlpha),
+            (false, Some(a)) => (alpha::join::<3>(&colours.pixels, &a), Samples::Rgba),
+        };
+        let turn = match samples {
+            Samples::Grey => orient::upright::<1>,
+            Samples::GreyAlpha => orient::upright::<2>,
+            Samples::Rgb => orient::upright::<3>,
+            Samples::Rgba => orient::upright::<4>,
+        };
         let (pixels, width, height) =
-            turn(small.pixels, small.width, small.height, header.orientation());
-        let jpeg = encode::jpeg(&pixels, width, height, grey, self.limits.quality)?;
-        Ok(Thumbnail { jpeg, width, height, partial })
+            turn(pixels, colours.width, colours.height, header.orientation());
+        let exif = preset.copyright.then(|| header.told.rights()).flatten();
+        let finished = Finished { pixels, width, height, samples, exif };
+        let quality = preset.quality.unwrap_or(self.limits.quality);
+        let bytes = encode(finished, preset.output, quality)?;
+        Ok(Thumbnail { bytes, output: preset.output, width, height, partial: small.partial })
     }
+}
+
+/// How far the aspect of an embedded picture may be off: rounding, but no bars above and below.
+const ASPECT_TOLERANCE: f64 = 0.02;
+
+/// Tells whether `small` shows what `large` does, with at least `edge` pixels.
+fn is_reduced(small: &Header, large: &Header, edge: u32) -> bool {
+    let aspect = |header: &Header| f64::from(header.width) / f64::from(header.height);
+    let same = (aspect(small) / aspect(large) - 1.0).abs() <= ASPECT_TOLERANCE;
+    same && small.width.max(small.height) >= edge
 }
 
 /// The sizes that are made from the decoded picture itself, the largest first; the others are made
 /// from a larger thumbnail.
-fn direct_sizes(header: &Header, edges_px: &[u32]) -> Vec<(u32, u32)> {
-    let mut edges = edges_px.to_vec();
+fn direct_sizes(header: &Header, presets: &[Preset]) -> Vec<(u32, u32)> {
+    let mut edges: Vec<u32> = presets.iter().map(|preset| preset.edge_px).collect();
     edges.sort_unstable_by(|a, b| b.cmp(a));
     edges.dedup();
     let mut sizes: Vec<(u32, u32)> = Vec::new();
@@ -227,14 +291,13 @@ impl ThumbnailerBuilder {
         self
     }
 
-    /// Quality of the thumbnails, 1 to 100. Default 80.
+    /// Quality of the thumbnails whose [`Preset`] sets none, 1 to 100. Default 80.
     ///
     /// # Panics
     ///
     /// Outside of 1 to 100.
     pub fn quality(mut self, quality: u8) -> Self {
-        assert!((1..=100).contains(&quality), "quality {quality} is not within 1 to 100");
-        self.limits.quality = quality;
+        self.limits.quality = preset::checked(quality);
         self
     }
 

@@ -10,7 +10,7 @@ use pictures::{Extras, Pixels, decode, encode, in_format, jpeg, jpeg_with, scene
 
 fn small(bytes: Vec<u8>) -> Pixels {
     let thumbnailer = Thumbnailer::builder().quality(95).build();
-    decode(&thumbnailer.make(&Source::bytes(bytes), 64).unwrap().jpeg)
+    decode(&thumbnailer.make(&Source::bytes(bytes), 64).unwrap().bytes)
 }
 
 #[track_caller]

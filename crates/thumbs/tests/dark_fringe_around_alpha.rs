@@ -9,7 +9,7 @@ use pictures::{decode, in_format};
 fn small(picture: RgbaImage) -> pictures::Pixels {
     let thumbnailer = Thumbnailer::builder().quality(95).build();
     let source = Source::bytes(in_format(picture, ImageFormat::Png));
-    decode(&thumbnailer.make(&source, 50).unwrap().jpeg)
+    decode(&thumbnailer.make(&source, 50).unwrap().bytes)
 }
 
 /// A light shape on transparent black: mixed in by a careless resize, the black draws a dark line.
@@ -38,5 +38,5 @@ fn grey_with_alpha_is_laid_over_white() {
     let picture = image::GrayAlphaImage::from_pixel(200, 200, image::LumaA([0, 0]));
     let source = Source::bytes(in_format(picture, ImageFormat::Png));
     let white = Thumbnailer::builder().build().make(&source, 50).unwrap();
-    assert!(decode(&white.jpeg).rgb.iter().all(|sample| *sample >= 253));
+    assert!(decode(&white.bytes).rgb.iter().all(|sample| *sample >= 253));
 }

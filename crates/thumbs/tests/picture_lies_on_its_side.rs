@@ -13,7 +13,7 @@ fn each_orientation_of_a_jpeg_comes_out_upright() {
     let thumbnailer = Thumbnailer::builder().build();
     let upright = scene(600, 400);
     let expected =
-        decode(&thumbnailer.make(&Source::bytes(pictures::jpeg(&upright)), 150).unwrap().jpeg);
+        decode(&thumbnailer.make(&Source::bytes(pictures::jpeg(&upright)), 150).unwrap().bytes);
     assert_eq!((expected.width, expected.height), (150, 100));
     for orientation in 1..=8 {
         let extras =
@@ -26,7 +26,7 @@ fn each_orientation_of_a_jpeg_comes_out_upright() {
 
         let thumbnail = thumbnailer.make(&source, 150).unwrap();
         assert_eq!((thumbnail.width, thumbnail.height), (150, 100));
-        let difference = decode(&thumbnail.jpeg).difference(&expected);
+        let difference = decode(&thumbnail.bytes).difference(&expected);
         assert!(difference < 2.0, "orientation {orientation} differs by {difference}");
     }
 }
@@ -47,7 +47,7 @@ fn png_with_exif_comes_out_upright() {
     let png = with_png_chunk(&plain, b"eXIf", &exif(Some(6), None, None));
     let thumbnail = Thumbnailer::builder().build().make(&Source::bytes(png), 90).unwrap();
     assert_eq!((thumbnail.width, thumbnail.height), (90, 60));
-    assert!(decode(&thumbnail.jpeg).difference(&upright) < 6.0);
+    assert!(decode(&thumbnail.bytes).difference(&upright) < 6.0);
 }
 
 /// Puts a chunk behind the header chunk.
@@ -63,7 +63,7 @@ fn with_png_chunk(png: &[u8], name: &[u8; 4], data: &[u8]) -> Vec<u8> {
 fn orientation_photographs_equal_their_first() {
     let thumbnailer = Thumbnailer::builder().build();
     let small =
-        |path: &std::path::Path| decode(&thumbnailer.make(&Source::path(path), 160).unwrap().jpeg);
+        |path: &std::path::Path| decode(&thumbnailer.make(&Source::path(path), 160).unwrap().bytes);
     for path in files_in("LARDER_PHOTOS", "orientation") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let (kind, _) = name.split_once('_').unwrap();

@@ -37,7 +37,7 @@ fn assert_same(jpeg: Vec<u8>, edge: u32, tolerance: f64, what: &str) {
     let thumbnailer = Thumbnailer::builder().quality(100).build();
     let made = thumbnailer.make(&Source::bytes(jpeg.as_slice()), edge).unwrap();
     let reference = reference(&jpeg, made.width, made.height);
-    let difference = decode(&made.jpeg).difference(&reference);
+    let difference = decode(&made.bytes).difference(&reference);
     assert!(difference < tolerance, "{what} at {edge} px differs by {difference}");
 }
 
@@ -92,7 +92,7 @@ fn truncated_between_restarts_is_partial() {
     let half = Source::bytes(&jpeg[..jpeg.len() / 2]);
     let thumbnail = Thumbnailer::builder().build().make(&half, 160).unwrap();
     assert!(thumbnail.partial);
-    let bottom = decode(&thumbnail.jpeg).at(80, 115);
+    let bottom = decode(&thumbnail.bytes).at(80, 115);
     assert!(bottom.iter().all(|sample| sample.abs_diff(128) < 4), "{bottom:?} is not grey");
 }
 

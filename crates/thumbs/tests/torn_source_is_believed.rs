@@ -77,7 +77,7 @@ fn a_truncated_jpeg_is_partial() {
         assert!(half.partial);
         assert_eq!((half.width, half.height), (200, 150));
         if !progressive {
-            let (half, complete) = (decode(&half.jpeg), decode(&complete.jpeg));
+            let (half, complete) = (decode(&half.bytes), decode(&complete.bytes));
             let top = |pixels: &Pixels| pixels.rgb[..200 * 3 * 40].to_vec();
             let difference =
                 top(&half).iter().zip(top(&complete)).map(|(a, b)| a.abs_diff(b)).max();

@@ -1,4 +1,4 @@
-//! From bytes to 8-bit pixels, without alpha, near the size that is wanted.
+//! From bytes to 8-bit pixels near the size that is wanted.
 
 pub(crate) mod jpeg;
 pub(crate) mod other;
@@ -19,6 +19,9 @@ pub(crate) enum Channels {
     Rgb,
     /// 0 is no ink.
     Cmyk,
+    /// Premultiplied, as is the next.
+    GreyAlpha,
+    Rgba,
 }
 
 impl Channels {
@@ -26,8 +29,18 @@ impl Channels {
     pub(crate) fn count(self) -> usize {
         match self {
             Channels::Grey => 1,
+            Channels::GreyAlpha => 2,
             Channels::Rgb => 3,
-            Channels::Cmyk => 4,
+            Channels::Cmyk | Channels::Rgba => 4,
+        }
+    }
+
+    /// What is left when alpha is taken away.
+    pub(crate) fn without_alpha(self) -> Channels {
+        match self {
+            Channels::GreyAlpha => Channels::Grey,
+            Channels::Rgba => Channels::Rgb,
+            other => other,
         }
     }
 }

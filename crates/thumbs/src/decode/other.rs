@@ -1,12 +1,12 @@
-//! PNG, GIF, WebP, TIFF and BMP, through the `image` crate; deep samples and alpha are gone
-//! afterwards.
+//! PNG, GIF, WebP, TIFF and BMP, through the `image` crate; samples have 8 bits afterwards, and
+//! alpha is premultiplied.
 
 use image::{ColorType, ImageDecoder};
 
 use super::{Channels, Raster};
 use crate::header::{self, Header};
 use crate::watch::Input;
-use crate::{Error, Format};
+use crate::{Error, Format, alpha};
 
 pub(crate) const BUFFER_BYTES: usize = 32 << 10;
 
@@ -41,19 +41,19 @@ pub(crate) fn decode(input: Input, header: &Header, max_alloc: u64) -> Result<Ra
     Ok(Raster { pixels, width, height, channels, covers, partial: false })
 }
 
-/// Reduces samples to 8 bits and lays alpha over white, all within the same buffer.
+/// Reduces samples to 8 bits and premultiplies them, all within the same buffer.
 fn plain(pixels: Vec<u8>, color: ColorType) -> Result<(Vec<u8>, Channels), Error> {
     Ok(match color {
         ColorType::L8 => (pixels, Channels::Grey),
         ColorType::L16 => (high_bytes(pixels), Channels::Grey),
-        ColorType::La8 => (over_white::<2>(pixels), Channels::Grey),
-        ColorType::La16 => (over_white::<2>(high_bytes(pixels)), Channels::Grey),
+        ColorType::La8 => (premultiplied::<2>(pixels), Channels::GreyAlpha),
+        ColorType::La16 => (premultiplied::<2>(high_bytes(pixels)), Channels::GreyAlpha),
         ColorType::Rgb8 => (pixels, Channels::Rgb),
         ColorType::Rgb16 => (high_bytes(pixels), Channels::Rgb),
         ColorType::Rgb32F => (from_floats(pixels), Channels::Rgb),
-        ColorType::Rgba8 => (over_white::<4>(pixels), Channels::Rgb),
-        ColorType::Rgba16 => (over_white::<4>(high_bytes(pixels)), Channels::Rgb),
-        ColorType::Rgba32F => (over_white::<4>(from_floats(pixels)), Channels::Rgb),
+        ColorType::Rgba8 => (premultiplied::<4>(pixels), Channels::Rgba),
+        ColorType::Rgba16 => (premultiplied::<4>(high_bytes(pixels)), Channels::Rgba),
+        ColorType::Rgba32F => (premultiplied::<4>(from_floats(pixels)), Channels::Rgba),
         other => return Err(Error::unsupported(format_args!("pixels of type {other:?}"))),
     })
 }
@@ -82,18 +82,7 @@ fn shrink<const N: usize>(pixels: &mut Vec<u8>, convert: impl Fn([u8; N]) -> u8)
     pixels.truncate(count);
 }
 
-/// Lays pixels of `N` channels, the last of them alpha, over white.
-fn over_white<const N: usize>(mut pixels: Vec<u8>) -> Vec<u8> {
-    let count = pixels.len() / N;
-    for i in 0..count {
-        let mut pixel = [0; N];
-        pixel.copy_from_slice(&pixels[i * N..][..N]);
-        let alpha = u32::from(pixel[N - 1]);
-        for c in 0..N - 1 {
-            let sum = u32::from(pixel[c]) * alpha + 255 * (255 - alpha);
-            pixels[i * (N - 1) + c] = ((sum + 127) / 255) as u8;
-        }
-    }
-    pixels.truncate(count * (N - 1));
+fn premultiplied<const N: usize>(mut pixels: Vec<u8>) -> Vec<u8> {
+    alpha::premultiply::<N>(&mut pixels);
     pixels
 }

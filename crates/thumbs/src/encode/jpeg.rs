@@ -1,0 +1,27 @@
+//! Baseline JPEG, 4:2:0.
+//!
+//! Huffman tables are the standard's. Optimised ones save 5 %, but the encoder then writes a scan
+//! for each component, and a browser shows such a picture in grey first and keeps its coefficients
+//! until the end.
+
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use super::{Finished, Samples};
+use crate::Error;
+
+/// Encodes grey or RGB pixels.
+pub(super) fn encode(finished: &Finished, quality: u8) -> Result<Vec<u8>, Error> {
+    let Finished { pixels, width, height, samples, exif } = finished;
+    let (Ok(w), Ok(h)) = (u16::try_from(*width), u16::try_from(*height)) else {
+        return Err(Error::too_many_pixels(*width, *height, u64::from(u16::MAX).pow(2)));
+    };
+    let mut jpeg = Vec::with_capacity(pixels.len() / 8 + 1024);
+    let mut encoder = Encoder::new(&mut jpeg, quality);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    if let Some(exif) = exif {
+        encoder.add_exif_metadata(exif).map_err(Error::damaged)?;
+    }
+    let color = if *samples == Samples::Grey { ColorType::Luma } else { ColorType::Rgb };
+    encoder.encode(pixels, w, h, color).map_err(Error::damaged)?;
+    Ok(jpeg)
+}
