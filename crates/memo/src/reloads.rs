@@ -21,13 +21,16 @@
 
 use crate::error::Failure;
 use crate::schedule::Schedule;
-use crate::sync::{Condvar, Mutex, MutexGuard, ThreadId, const_unless_loom, current, lock, wait};
+use crate::sync::{
+    Apart, Condvar, Mutex, MutexGuard, ThreadId, const_unless_loom, current, lock, wait,
+};
 use std::mem;
 use std::time::{Duration, Instant};
 
 pub(crate) struct Reloads {
     pub(crate) schedule: Schedule,
-    state: Mutex<State>,
+    /// On lines that no reader reads.
+    state: Apart<Mutex<State>>,
     /// Notified when a load has ended.
     ended: Condvar,
 }
@@ -69,12 +72,12 @@ impl Reloads {
         pub(crate) fn new() -> Self {
             Reloads {
                 schedule: Schedule::new(),
-                state: Mutex::new(State {
+                state: Apart(Mutex::new(State {
                     begun: 0,
                     leader: None,
                     last: None,
                     tally: Tally { loads: 0, failures: 0, last_failure: None },
-                }),
+                })),
                 ended: Condvar::new(),
             }
         }
@@ -82,7 +85,7 @@ impl Reloads {
 
     /// Waits until the caller's turn is clear, for at most `patience`.
     pub(crate) fn turn<R>(&self, patience: Duration, fresh: impl Fn() -> Option<R>) -> Turn<'_, R> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.state.0);
         let asked = state.begun;
         let mut deadline = None;
         loop {
@@ -108,12 +111,12 @@ impl Reloads {
 
     /// Gives a load that is due to its first caller.
     pub(crate) fn claim(&self) -> Option<Lead<'_>> {
-        let state = lock(&self.state);
+        let state = lock(&self.state.0);
         (state.leader.is_none() && self.schedule.is_due()).then(|| self.begin(state))
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        lock(&self.state).tally.clone()
+        lock(&self.state.0).tally.clone()
     }
 
     fn begin(&self, mut state: MutexGuard<'_, State>) -> Lead<'_> {
@@ -125,7 +128,7 @@ impl Reloads {
 
     fn end(&self, failure: Option<Failure>) {
         let due = self.schedule.next(failure.is_some());
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.state.0);
         let mut earlier = None;
         if failure.is_some() {
             state.tally.failures += 1;

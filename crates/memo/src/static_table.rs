@@ -9,7 +9,7 @@ use crate::snapshot::{Snapshot, Whole};
 use crate::static_memo::PATIENCE;
 use crate::status::Status;
 use crate::swap::Swap;
-use crate::sync::{Apart, Arc, const_unless_loom};
+use crate::sync::{Arc, const_unless_loom};
 use crate::tables::{Epochs, Tables};
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -75,8 +75,7 @@ pub struct StaticTable<K, V> {
     patience: Duration,
     loader: Loader<K, V>,
     on_error: Option<Box<Hook>>,
-    /// What loads write, on lines that no hit reads, but for those with a schedule.
-    reloads: Apart<Reloads>,
+    reloads: Reloads,
 }
 
 type Hook = dyn Fn(&Error) + Send + Sync;
@@ -104,7 +103,7 @@ impl<K, V> StaticTable<K, V> {
                 patience: PATIENCE,
                 loader,
                 on_error: None,
-                reloads: Apart(Reloads::new()),
+                reloads: Reloads::new(),
             }
         }
     }
@@ -141,7 +140,7 @@ impl<K, V> StaticTable<K, V> {
     #[must_use]
     pub const fn every(mut self, interval: Duration) -> Self {
         assert!(!interval.is_zero(), "an interval of zero would load the table at each look-up");
-        self.reloads.0.schedule.every = Some(interval);
+        self.reloads.schedule.every = Some(interval);
         self.watched = true;
         self
     }
@@ -189,7 +188,7 @@ impl<K, V> StaticTable<K, V> {
     /// Default: the monotonic clock of the system.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.reloads.0.schedule.clock = Some(Box::new(clock));
+        self.reloads.schedule.clock = Some(Box::new(clock));
         self
     }
 
@@ -221,8 +220,8 @@ impl<K, V> StaticTable<K, V> {
 
     /// Tells how the loads went so far.
     pub fn status(&self) -> Status {
-        let tally = self.reloads.0.tally();
-        let now = self.reloads.0.schedule.now();
+        let tally = self.reloads.tally();
+        let now = self.reloads.schedule.now();
         self.table.read(|table| Status {
             rows: table.map_or(0, |table| table.rows.len()),
             age: table.map(|table| now.saturating_sub(table.at)),
@@ -284,6 +283,9 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
 
     /// Returns the whole table as it is now, for look-ups that have to agree and for iteration.
     ///
+    /// It locks for a moment and counts where all threads count: for a single look-up take
+    /// [`read`](Self::read).
+    ///
     /// # Errors
     ///
     /// When there is no table that may be served and it could not be loaded: the loader failed
@@ -315,7 +317,7 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
     /// Tells whether a reader has to do no more than read.
     #[inline]
     fn may_serve(&self, table: &Whole<K, V>) -> bool {
-        self.is_fresh(table) && !self.is_bypassed() && !self.reloads.0.schedule.is_due()
+        self.is_fresh(table) && !self.is_bypassed() && !self.reloads.schedule.is_due()
     }
 
     /// Tells whether the caller is inside a transaction of the tables that this one depends on.
@@ -332,7 +334,7 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
         }
         let fresh = || self.table.get().filter(|table| self.is_fresh(table));
         let Some(table) = fresh() else { return self.load(fresh) };
-        match self.reloads.0.claim() {
+        match self.reloads.claim() {
             None => Ok(table),
             Some(lead) => Ok(self.lead(lead).unwrap_or(table)),
         }
@@ -343,7 +345,7 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
         &self,
         fresh: impl Fn() -> Option<Arc<Whole<K, V>>>,
     ) -> Result<Arc<Whole<K, V>>, Error> {
-        match self.reloads.0.turn(self.patience, fresh) {
+        match self.reloads.turn(self.patience, fresh) {
             Turn::Fresh(table) => Ok(table),
             Turn::Lead(lead) => self.lead(lead),
             Turn::Ended(Ok(())) => Ok(self.table.get().expect("a load that ended well has set it")),
@@ -382,7 +384,7 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
 
     fn run_loader(&self) -> Result<Whole<K, V>, Box<dyn error::Error + Send + Sync>> {
         let begun = self.epochs.as_ref().map_or(0, Epochs::begin);
-        let at = self.reloads.0.schedule.now();
+        let at = self.reloads.schedule.now();
         let rows = match &self.loader {
             Loader::Plain(loader) => loader(),
             Loader::Boxed(loader) => loader(),

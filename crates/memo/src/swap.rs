@@ -26,7 +26,7 @@
 #![allow(unsafe_code)]
 
 use crate::hazard::{self, Hazard};
-use crate::sync::{Arc, AtomicPtr, Mutex, Ordering, const_unless_loom, lock};
+use crate::sync::{Apart, Arc, AtomicPtr, Mutex, Ordering, const_unless_loom, lock};
 use std::hint::spin_loop;
 use std::mem;
 use std::ptr::null_mut;
@@ -40,7 +40,8 @@ const PATIENCE: usize = if cfg!(loom) { 1 } else { 100 };
 pub(crate) struct Swap<T> {
     /// Null, or what `owned.current` points to. Written only under `owned`.
     current: AtomicPtr<T>,
-    owned: Mutex<Owned<T>>,
+    /// On lines that no reader reads.
+    owned: Apart<Mutex<Owned<T>>>,
 }
 
 struct Owned<T> {
@@ -56,7 +57,11 @@ impl<T> Swap<T> {
         pub(crate) fn new() -> Self {
             Swap {
                 current: AtomicPtr::new(null_mut()),
-                owned: Mutex::new(Owned { current: None, retired: Vec::new(), fenced: true }),
+                owned: Apart(Mutex::new(Owned {
+                    current: None,
+                    retired: Vec::new(),
+                    fenced: true,
+                })),
             }
         }
     }
@@ -81,13 +86,13 @@ impl<T> Swap<T> {
 
     /// Returns the current whole for as long as the caller wants it.
     pub(crate) fn get(&self) -> Option<Arc<T>> {
-        lock(&self.owned).current.clone()
+        lock(&self.owned.0).current.clone()
     }
 
     /// Makes `next` current. The one before is freed as soon as nobody reads it.
     pub(crate) fn set(&self, next: Arc<T>) {
         {
-            let mut owned = lock(&self.owned);
+            let mut owned = lock(&self.owned.0);
             // Release: partner of the Acquire in `Hazard::protect`. Whoever reads the pointer
             // sees what it points to.
             self.current.store(Arc::as_ptr(&next).cast_mut(), Ordering::Release);
@@ -105,7 +110,7 @@ impl<T> Swap<T> {
 
     /// Frees what is retired and not read; tells whether that is all of it.
     fn sweep(&self) -> bool {
-        let mut owned = lock(&self.owned);
+        let mut owned = lock(&self.owned.0);
         if owned.retired.is_empty() {
             return true;
         }
