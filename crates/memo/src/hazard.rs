@@ -28,8 +28,8 @@
 //!
 //! # A thread's hazards
 //!
-//! They are a stack of [`DEPTH`], for a read within a read, popped and pushed by its thread alone.
-//! A thread leases its stack at its first read and returns it when it ends, for the next one:
+//! They are a chain of [`DEPTH`], for a read within a read: a read takes the first that is null.
+//! A thread leases its chain at its first read and returns it when it ends, for the next one:
 //! there are as many as there were threads that read at the same time. A deeper read, or one when
 //! the thread's storage is already gone, gets none, and has to do without.
 //!
@@ -37,7 +37,7 @@
 
 use crate::sync::{AtomicPtr, Mutex, Ordering, const_thread_local, fence, lock};
 use std::cell::Cell;
-use std::ptr::{self, null_mut};
+use std::ptr::null_mut;
 use std::sync::atomic::compiler_fence;
 
 /// Reads within reads that a thread can do without a lock.
@@ -48,7 +48,7 @@ const DEPTH: usize = if cfg!(loom) { 1 } else { 4 };
 #[repr(align(128))]
 pub(crate) struct Hazard {
     reads: AtomicPtr<()>,
-    /// The one below it in its thread's stack.
+    /// The next of its thread.
     next: Option<&'static Hazard>,
     /// Whether freers run the reader's fence for it.
     light: bool,
@@ -87,6 +87,13 @@ impl Hazard {
         self.fence();
     }
 
+    /// Tells whether it holds nothing; its thread alone asks.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        // Relaxed: this thread alone writes it.
+        self.reads.load(Ordering::Relaxed).is_null()
+    }
+
     #[inline]
     fn fence(&self) {
         if self.light {
@@ -99,53 +106,46 @@ impl Hazard {
 }
 
 const_thread_local! {
-    /// The top of this thread's stack of hazards that are not in use. It has no destructor, so it
-    /// outlives all that has.
-    static FREE: Cell<Option<&'static Hazard>> = Cell::new(None);
+    /// This thread's hazards, once they are leased. It has no destructor, so it outlives all that
+    /// has.
+    static MINE: Cell<Option<&'static Hazard>> = Cell::new(None);
 }
 
 const_thread_local! {
-    /// The whole stack, once it is leased.
+    /// What returns them.
     static LEASE: Lease = Lease { chain: Cell::new(None) };
 }
 
-/// Lends a hazard of this thread to `body`, if it has one.
+/// Returns a hazard of this thread that holds nothing, if there is one.
 ///
-/// Lending by closure is what keeps the stack a stack: they come back in the order in which they
-/// are nested.
+/// It is the same one until the caller has it hold something.
 #[inline]
-pub(crate) fn lend<R>(body: impl FnOnce(Option<&Hazard>) -> R) -> R {
-    match FREE.with(Cell::get).or_else(lease) {
-        None => body(None),
-        Some(hazard) => {
-            FREE.with(|free| free.set(hazard.next));
-            let _back = Back(hazard);
-            body(Some(hazard))
-        }
+pub(crate) fn idle() -> Option<&'static Hazard> {
+    match MINE.with(Cell::get) {
+        Some(hazard) if hazard.is_idle() => Some(hazard),
+        mine => idle_below(mine),
     }
 }
 
-/// Pushes the hazard again, also when `body` panics.
-struct Back(&'static Hazard);
-
-impl Drop for Back {
-    #[inline]
-    fn drop(&mut self) {
-        FREE.with(|free| free.set(Some(self.0)));
-    }
-}
-
-/// The stack of a thread that has none yet; `None` if it has one, and all of it is in use.
+/// The first read of a thread, or one within a read.
 #[cold]
+fn idle_below(mine: Option<&'static Hazard>) -> Option<&'static Hazard> {
+    let mut next = mine.or_else(lease);
+    while let Some(hazard) = next.filter(|hazard| !hazard.is_idle()) {
+        next = hazard.next;
+    }
+    next
+}
+
+/// The hazards of a thread that has none yet; none if its storage is gone.
 fn lease() -> Option<&'static Hazard> {
-    let lease = |lease: &Lease| match lease.chain.get() {
-        Some(_) => None,
-        None => {
-            lease.chain.set(Some(lease_chain()));
-            lease.chain.get()
-        }
+    let lease = |lease: &Lease| {
+        let chain = lease_chain();
+        lease.chain.set(Some(chain));
+        MINE.with(|mine| mine.set(Some(chain)));
+        chain
     };
-    LEASE.try_with(lease).ok().flatten()
+    LEASE.try_with(lease).ok()
 }
 
 struct Lease {
@@ -153,19 +153,21 @@ struct Lease {
 }
 
 impl Drop for Lease {
-    /// The thread ends: its stack is for the next.
+    /// The thread ends: its hazards are for the next.
     fn drop(&mut self) {
-        let Some(chain) = self.chain.get() else { return };
-        let top = FREE.try_with(|free| free.replace(None));
-        // One that is in use is not returned: `exit` may be called within a read, and then this
-        // runs within it too.
-        if top.ok().flatten().is_some_and(|top| ptr::eq(top, chain)) {
+        if MINE.try_with(|mine| mine.set(None)).is_err() {
+            // The models' thread-locals, and with them all chains, go before this one.
+            return;
+        }
+        // Those in use are not returned: `exit` may be called within a read, and then this runs
+        // within it too.
+        if let Some(chain) = self.chain.get().filter(|chain| chain.is_idle()) {
             lock(&CHAINS).free.push(chain);
         }
     }
 }
 
-/// All stacks there are, by their tops.
+/// All chains there are, by their first hazards.
 struct Chains {
     all: Vec<&'static Hazard>,
     /// Those whose thread has ended.
@@ -261,21 +263,30 @@ mod membarrier {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{CHAINS, DEPTH, lend, lock};
+    use super::{CHAINS, DEPTH, idle, lock};
+    use crate::sync::AtomicPtr;
+    use std::ptr::null_mut;
     use std::thread;
+
+    /// Takes hazards until there is none, and gives them back.
+    fn take_all() -> usize {
+        let mut read = 7;
+        let current = AtomicPtr::new(&raw mut read);
+        let taken: Vec<_> = std::iter::from_fn(|| {
+            let hazard = idle()?;
+            assert_ne!(hazard.protect(&current).0, null_mut());
+            Some(hazard)
+        })
+        .collect();
+        taken.iter().for_each(|hazard| hazard.release());
+        taken.len()
+    }
 
     #[test]
     fn short_lived_threads_never_grow_the_list() {
-        /// Takes hazards until there is none.
-        fn nest() -> usize {
-            lend(|hazard| hazard.map_or(0, |_| 1 + nest()))
-        }
         for _ in 0..3000 {
-            assert_eq!(
-                thread::spawn(nest).join().unwrap(),
-                DEPTH,
-                "a thread leases one whole stack"
-            );
+            let taken = thread::spawn(|| [take_all(), take_all()]).join().unwrap();
+            assert_eq!(taken, [DEPTH; 2], "a thread has one whole chain");
         }
         // As many as threads that read at the same time: here one, and the other tests' few.
         assert!(lock(&CHAINS).all.len() < 100);

@@ -70,18 +70,15 @@ impl<T> Swap<T> {
     /// deeper than `hazard` goes.
     #[inline]
     pub(crate) fn read<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
-        hazard::lend(|hazard| match hazard {
-            None => look(self.get().as_deref()),
-            Some(hazard) => {
-                let (whole, moved) = hazard.protect(&self.current);
-                let _reading = Reading { swap: self, hazard, whole, moved };
-                // SAFETY: `whole` is null, or was current after the hazard held it, so that from
-                // then on `sweep` finds it there and does not free it before `_reading` is
-                // dropped, after `look`. `drop` frees without looking, but has no readers beside
-                // it. It is shared by `owned`, and nobody has it as `&mut`.
-                look(unsafe { whole.as_ref() })
-            }
-        })
+        let Some(hazard) = hazard::idle() else { return look(self.get().as_deref()) };
+        let (whole, moved) = hazard.protect(&self.current);
+        let _reading = Reading { swap: self, hazard, whole, moved };
+        // SAFETY: `whole` is null, or was current after the hazard held it, so that from then on
+        // `sweep` finds it there and does not free it before `_reading` is dropped, after `look`:
+        // a read within `look` takes another hazard, since this one is not null. `drop` frees
+        // without looking, but has no readers beside it. What `whole` points to is shared by
+        // `owned`, and nobody has it as `&mut`.
+        look(unsafe { whole.as_ref() })
     }
 
     /// Returns the current whole for as long as the caller wants it.
