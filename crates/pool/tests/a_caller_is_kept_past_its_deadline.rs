@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -224,12 +225,20 @@ fn whatever_the_deadline_and_whatever_it_waits_for() {
     gate.open();
     support::assert_whole(&pool);
 
+    // A caller that leaves before its test has begun closes the connection: connect hangs too then.
     let gate = Gate::default();
-    let theirs = gate.clone();
-    let manager = Fake::default().testing(move |_| {
-        theirs.pass();
-        Ok(())
-    });
+    let (theirs, also_theirs, opened) = (gate.clone(), gate.clone(), AtomicUsize::new(0));
+    let manager = Fake::default()
+        .testing(move |_| {
+            theirs.pass();
+            Ok(())
+        })
+        .connecting(move || {
+            if opened.fetch_add(1, Ordering::SeqCst) >= 2 {
+                also_theirs.pass();
+            }
+            Ok(())
+        });
     let pool = two().test_after_idle(Duration::ZERO).isolate_blocking_calls();
     let pool = pool.min_idle(Some(2)).build(manager).unwrap();
     nobody_is_late("is_valid hangs", &pool);
