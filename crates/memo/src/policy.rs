@@ -1,10 +1,10 @@
 //! Who has to go: S3-FIFO (Yang et al., SOSP 2023).
 //!
 //! ```text
-//!            first seen                       two hits while there
+//!            first seen                       a hit while there
 //! insert ------------------> small (5 %) -----------------------------> main (95 %) <--+
 //!    |                         |                                         |   |         | credit
-//!    |                         | fewer                        no credit  |   +---------+ left
+//!    |                         | none                         no credit  |   +---------+ left
 //!    |                         v                                         v
 //!    |                       gone, its hash in ghost                    gone
 //!    +--- hash in ghost ----------------------------------------------> main
@@ -27,8 +27,9 @@ use crate::entry::Serial;
 use crate::hash::Seeded;
 use crate::listener::Cause;
 
-/// Hits while in the small queue that earn a place in the main one.
-const PROMOTION: u8 = 2;
+/// Hits while in the small queue that earn a place in the main one. With two, a loop has a point
+/// more, but a trace with scans half a point less, and more than one while the memo learns.
+const PROMOTION: u8 = 1;
 /// The small queue's share, as a divisor.
 const SMALL_SHARE: usize = 20;
 /// Records beyond two for each entry before a sweep.
