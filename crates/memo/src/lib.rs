@@ -97,6 +97,8 @@
 //! `sync` is the one door to threads: under `--cfg loom` it gives out loom's, and the models in
 //! `tests/loom_*.rs` drive these very types. `tests/a_history_has_no_order` checks random histories
 //! of threads against the specification that is written there.
+//!
+#![doc = include_str!("../HAZARDS.md")]
 #![deny(unsafe_code)]
 
 mod answer;
