@@ -39,9 +39,16 @@
 //! # Deadlines
 //! One deadline covers waiting, testing and connecting. Waiting is exact. Connecting happens on the
 //! thread of the caller who needs the connection, whose error it is then; Rust can't interrupt it,
-//! so a `connect` that hangs holds that caller (and one slot, but nobody else) for as long as the
-//! manager lets it: give the manager a connect time-out. Where that can't be done,
+//! so a `connect` that hangs holds that caller and one slot for as long as the manager lets it (and
+//! for 5 s those who would open one next): give the manager a connect time-out. Where that can't be done,
 //! [`Builder::isolate_blocking_calls`] makes the deadline exact at the price of a thread a connect.
+//!
+//! # Trouble
+//! Whoever has a connection is known by the place that asked for it: [`Pool::holders`] lists them,
+//! time-outs name them, [`Builder::leak_threshold`] reports them, and
+//! [`Builder::nested_checkout`] refuses a thread a second one. A database that is out is met by one
+//! attempt at a time, ever more seldom, and callers learn [why](Outage) at once. [`Pool::metrics`]
+//! counts, [`Events`] tells.
 //!
 //! # Differences from r2d2
 //! | | r2d2 | here |
@@ -54,6 +61,7 @@
 //! | who is next | whoever is quicker | the one who waited longest |
 //! | a broken one goes | nobody who waits is helped, if `min_idle` is 0 | its slot goes to the oldest waiter |
 //! | `connect` fails | tried again in the background for as long as the pool lives; the caller gets the message at the time-out | the caller gets the typed error at once, as `source()` |
+//! | the database is out | callers wait for their time-outs | one tries at a time; the others get the cause at once, or wait for the end: [`Builder::during_outage`] |
 //! | `get_timeout` | one deadline over the waits, tests come on top | one deadline over all; see above |
 //! | `test_on_check_out` | each time, new ones too, or never | after 500 ms idle ([`Builder::test_after_idle`]) or never |
 //! | `max_lifetime` | up to 30 s late, idle connections only | up to a tenth early, at checkout and return as well |
@@ -73,8 +81,9 @@
 //! # Map
 //! `slot`, `queue`, `bag` and `control` know nothing of connections: one slot, who waits for one,
 //! all of them, and what is done to all of them. `live` is a connection in its slot; `checkout`,
-//! `checkin`, `ageing` and `opening` are what happens to it; `pool`, `operate`, `pooled` and
-//! `builder` are what users hold. `sqlite` stands on these alone.
+//! `checkin`, `ageing` and `opening` are what happens to it, and `breaker` and `admission` say when
+//! one may be opened. `held`, `nested`, `leak`, `metrics` and `events` keep the books; `pool`,
+//! `operate`, `pooled` and `builder` are what users hold. `sqlite` stands on these alone.
 //!
 //! # Forking
 //! A pool must not be used in a forked child, nor dropped there. Its connections are the parent's:
@@ -112,6 +121,8 @@ mod operate;
 mod pool;
 mod pooled;
 mod queue;
+#[cfg(all(loom, test))]
+mod row_models;
 mod shared;
 mod site;
 mod slot;
