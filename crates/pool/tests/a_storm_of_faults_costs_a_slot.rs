@@ -147,7 +147,7 @@ impl User<'_> {
                 self.pool.resume();
             }
             20..25 => self.die_with_one(),
-            25..40 => self.clock.advance(Duration::from_millis(self.dice.roll(20))),
+            25..40 => self.clock.advance(Duration::from_millis(self.dice.roll(200))),
             40..70 => self.stash_or_drop(),
             70..200 => self.borrow_many(),
             _ => self.borrow(),
@@ -209,8 +209,8 @@ fn storm(build: impl Fn(Builder<Fake>) -> Builder<Fake>) {
         .max_size(5)
         .max_capacity(LARGEST)
         .test_after_idle(Duration::ZERO)
-        .max_lifetime(Some(Duration::from_millis(200)))
-        .idle_timeout(Some(Duration::from_millis(100)))
+        .max_lifetime(Some(Duration::from_secs(2)))
+        .idle_timeout(Some(Duration::from_secs(1)))
         .leak_threshold(Some(Duration::from_millis(5)))
         .error_handler(Box::new(dice.clone()))
         .connection_customizer(Box::new(faulty_customs(&dice)))
@@ -231,6 +231,9 @@ fn storm(build: impl Fn(Builder<Fake>) -> Builder<Fake>) {
     });
     dice.0.1.store(true, Ordering::SeqCst);
     drop(stash);
+    // The next attempt to connect is due, if the storm looked like an outage: the breaker goes by
+    // the same clock.
+    clock.advance(Duration::from_secs(60));
 
     // The storm may have left it at any size.
     assert_whole(&pool);
