@@ -142,10 +142,14 @@ impl<K> Policy<K> {
         }
     }
 
+    /// Tells whether the small queue has more than its share, or all there is. The share is one
+    /// entry at least, however heavy: a newcomer does not make room for itself.
     fn small_is_due(&self) -> bool {
+        let share = (self.bound.max_entries / SMALL_SHARE).max(1);
+        let weight_share = self.bound.max_weight / SMALL_SHARE as u64;
         self.main.is_empty()
-            || self.small.len() > self.bound.max_entries / SMALL_SHARE
-            || self.small_weight > self.bound.max_weight / SMALL_SHARE as u64
+            || self.small.len() > share
+            || self.small.len() > 1 && self.small_weight > weight_share
     }
 
     fn judge_small(&mut self, record: Record<K>, entries: &mut impl Entries<K>) -> bool {
