@@ -194,15 +194,16 @@ impl<K: Hash + Eq, V, S: BuildHasher> BoundedMemo<K, V, S> {
         K: Borrow<Q>,
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
+        // What filled the last place may have been this key.
+        let kept_or_pass =
+            || self.memo.find(hash, key).map_or_else(|| self.pass(key), |v| Ok(Duty::None(v)));
         if self.is_full() {
-            return self.pass(key);
+            return kept_or_pass();
         }
         match self.memo.board(hash, key) {
             Turn::Known(value) => Ok(Duty::None(value)),
             // Another thread has loaded it; whether it found room is another matter.
-            Turn::Landed(()) => {
-                self.memo.find(hash, key).map_or_else(|| self.pass(key), |v| Ok(Duty::None(v)))
-            }
+            Turn::Landed(()) => kept_or_pass(),
             Turn::Lead(lead) => Ok(Duty::Lead(lead)),
             Turn::Refused(error) => Err(error),
         }
