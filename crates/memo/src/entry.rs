@@ -1,6 +1,6 @@
 //! What stands on a shelf, and what it depends on.
 
-use crate::life::{Nanos, Phase};
+use crate::life::{Lifetimes, Nanos, Phase};
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 use crate::tables::{Stamp, Version};
 use std::sync::Arc;
@@ -8,17 +8,29 @@ use std::sync::Arc;
 /// Hits that an entry can have to its credit: two bits.
 const MOST_CREDIT: u8 = 3;
 /// Nanoseconds in a unit of `Entry::cost`.
-const COST_UNIT: Nanos = 64;
+pub(crate) const COST_UNIT: Nanos = 64;
 
 /// A value and what decides over it. Immutable but for the three atomics.
 ///
-/// Kept small: 48 bytes beside the value, of which a hit reads the first half.
+/// Kept small: 48 bytes beside the value. Kept in this order: the key stands before it, so what a
+/// hit reads lies together, the first 16 bytes of any entry and 8 more of one that can end. What
+/// stands behind the value is read by misses, by the policy, and by hits of entries that named
+/// tables or that can be idle for too long.
+#[repr(C)]
 pub(crate) struct Entry<V> {
-    pub(crate) value: V,
     /// When its load began, in bumps.
     pub(crate) stamp: Stamp,
+    /// What its load took, in units of 64 ns (up to 4.5 minutes).
+    pub(crate) cost: u32,
+    /// Recent hits, saturating. Hits add, the policy takes away; lost updates do no harm.
+    credit: AtomicU8,
+    /// The first turn of a refresh or a late load that nobody has taken: see `life`.
+    turn: AtomicU8,
+    /// It has no end and no sources: nothing decides over it but its stamp.
+    pub(crate) is_plain: bool,
     /// Until when it is served, whatever happens.
     pub(crate) expires: Nanos,
+    pub(crate) value: V,
     /// Tables that its own load named.
     pub(crate) sources: Sources,
     /// When it was last asked for. Hits write it, and only if the memo has an idle time.
@@ -26,12 +38,6 @@ pub(crate) struct Entry<V> {
     /// Which insertion of its key this is: the policy's records of earlier ones do not match.
     pub(crate) serial: Serial,
     pub(crate) weight: u32,
-    /// What its load took, in units of 64 ns (up to 4.5 minutes).
-    cost: u32,
-    /// Recent hits, saturating. Hits add, the policy takes away; lost updates do no harm.
-    credit: AtomicU8,
-    /// The first turn of a refresh or a late load that nobody has taken: see `life`.
-    turn: AtomicU8,
 }
 
 /// Numbers insertions. It wraps, harmlessly: a record is swept long before four thousand million
@@ -49,25 +55,20 @@ pub(crate) struct Birth {
 }
 
 impl<V> Entry<V> {
-    pub(crate) fn new(value: V, birth: Birth, serial: Serial) -> Self {
+    pub(crate) fn new(value: V, birth: Birth, serial: Serial, life: &Lifetimes) -> Self {
         Entry {
-            value,
             stamp: birth.stamp,
+            cost: u32::try_from(birth.took / COST_UNIT).unwrap_or(u32::MAX),
+            credit: AtomicU8::new(0),
+            turn: AtomicU8::new(0),
+            is_plain: !life.bind(birth.expires) && birth.sources.are_none(),
             expires: birth.expires,
+            value,
             sources: birth.sources,
             used: AtomicU64::new(birth.now),
             serial,
             weight: birth.weight,
-            cost: u32::try_from(birth.took / COST_UNIT).unwrap_or(u32::MAX),
-            credit: AtomicU8::new(0),
-            turn: AtomicU8::new(0),
         }
-    }
-
-    /// What its load took.
-    #[inline]
-    pub(crate) fn cost(&self) -> Nanos {
-        Nanos::from(self.cost) * COST_UNIT
     }
 
     /// Counts a hit. A popular entry is saturated, and then this writes nothing.
@@ -110,6 +111,10 @@ pub(crate) struct Sources(Option<Arc<Vec<Version>>>);
 impl Sources {
     pub(crate) fn new(versions: Vec<Version>) -> Self {
         Sources((!versions.is_empty()).then(|| Arc::new(versions)))
+    }
+
+    fn are_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Tells whether none of them has changed since a load began.

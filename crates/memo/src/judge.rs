@@ -44,7 +44,7 @@ impl Judge {
     /// The phase of an entry now; the clock is read only if it can matter.
     #[inline]
     pub(crate) fn phase<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Phase {
-        match life.bind(entry) {
+        match life.bind(entry.expires) {
             true => life.phase(entry, self.now()),
             false => Phase::Live,
         }
@@ -53,20 +53,28 @@ impl Judge {
     /// Tells whether an entry may be served, and counts that it is.
     #[inline]
     pub(crate) fn serve<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Option<Phase> {
-        if !self.is_fresh(entry) {
+        if !self.epochs.is_fresh(entry.stamp) {
             return None;
         }
-        let mut phase = Phase::Live;
-        if life.bind(entry) {
-            let now = self.now();
-            phase = life.phase(entry, now);
-            if !phase.is_live() {
-                return None;
-            }
-            life.note_use(entry, now);
-        }
+        let phase = match entry.is_plain {
+            true => Phase::Live,
+            false => self.serve_bound(entry, life)?,
+        };
         entry.touch();
         Some(phase)
+    }
+
+    /// What `serve` has to ask beyond the memo's epochs, of an entry that is not plain.
+    fn serve_bound<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Option<Phase> {
+        if !entry.sources.are_fresh(entry.stamp) {
+            return None;
+        }
+        if !life.bind(entry.expires) {
+            return Some(Phase::Live);
+        }
+        let now = self.now();
+        let phase = life.phase(entry, now);
+        phase.is_live().then(|| life.note_use(entry, now)).map(|()| phase)
     }
 
     pub(crate) fn verdict<V>(&self, entry: &Entry<V>, life: &Lifetimes) -> Verdict {

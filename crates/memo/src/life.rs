@@ -77,10 +77,11 @@ impl Lifetimes {
         begun.saturating_add(own.map_or(self.ttl, nanos))
     }
 
-    /// Tells whether the time matters at all: if not, no clock has to be read.
+    /// Tells whether the time matters at all to what expires then: if not, no clock has to be
+    /// read.
     #[inline]
-    pub(crate) fn bind<V>(&self, entry: &Entry<V>) -> bool {
-        entry.expires != NEVER || self.idle != NEVER
+    pub(crate) fn bind(&self, expires: Nanos) -> bool {
+        expires != NEVER || self.idle != NEVER
     }
 
     /// The phase of an entry now.

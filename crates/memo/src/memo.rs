@@ -278,7 +278,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     #[inline]
     pub(crate) fn serve(&self, entry: &Entry<V>) -> Option<Phase> {
         let phase = self.judge.serve(entry, &self.present.life)?;
-        self.counters.count_hit(entry.cost());
+        self.counters.count_hit(entry.cost);
         Some(phase)
     }
 

@@ -1,5 +1,6 @@
 //! What a memo has done so far.
 
+use crate::entry::COST_UNIT;
 use crate::listener::Cause;
 use crate::stripes::Stripes;
 use crate::sync::Apart;
@@ -105,20 +106,21 @@ impl Counters {
         Counters { stripes: Stripes::new(), rare: Apart(Rare::default()) }
     }
 
-    /// Counts a hit that saved so much.
+    /// Counts a hit that saved so many `COST_UNIT`s.
     #[inline]
-    pub(crate) fn count_hit(&self, saved_ns: u64) {
-        let mine = self.stripes.mine();
-        mine.add(|stripe| &stripe.hits, 1);
-        mine.add(|stripe| &stripe.saved_ns, saved_ns);
+    pub(crate) fn count_hit(&self, saved: u32) {
+        self.stripes.count(|stripe, add| {
+            add(&stripe.hits, 1);
+            add(&stripe.saved, saved.into());
+        });
     }
 
     pub(crate) fn count_negative_hit(&self) {
-        self.stripes.mine().add(|stripe| &stripe.negative_hits, 1);
+        self.stripes.count(|stripe, add| add(&stripe.negative_hits, 1));
     }
 
     pub(crate) fn count_miss(&self) {
-        self.stripes.mine().add(|stripe| &stripe.misses, 1);
+        self.stripes.count(|stripe, add| add(&stripe.misses, 1));
     }
 
     pub(crate) fn count_departure(&self, cause: Cause) {
@@ -138,6 +140,7 @@ impl Counters {
     /// All but what stands there now.
     pub(crate) fn snapshot(&self) -> Stats {
         let rare = self.rare();
+        let saved_ns = self.stripes.sum(|stripe| &stripe.saved).saturating_mul(COST_UNIT);
         Stats {
             hits: self.stripes.sum(|stripe| &stripe.hits),
             negative_hits: self.stripes.sum(|stripe| &stripe.negative_hits),
@@ -145,7 +148,7 @@ impl Counters {
             loads: rare.loads.get(),
             load_failures: rare.load_failures.get(),
             load_time: Duration::from_nanos(rare.load_ns.get()),
-            load_time_saved: Duration::from_nanos(self.stripes.sum(|stripe| &stripe.saved_ns)),
+            load_time_saved: Duration::from_nanos(saved_ns),
             coalesced: rare.coalesced.get(),
             timeouts: rare.timeouts.get(),
             stale_serves: rare.stale_serves.get(),

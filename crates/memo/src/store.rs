@@ -87,7 +87,7 @@ impl<K: Hash + Eq, V> Store<K, V> {
     pub(crate) fn entry(&self, value: V, birth: Birth) -> Entry<V> {
         let now = birth.now;
         let serial = self.cold.0.serials.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry::new(value, birth, serial);
+        let entry = Entry::new(value, birth, serial, &self.life);
         let phase = self.life.phase(&entry, now);
         if phase.is_live() {
             entry.take_turn(phase);

@@ -38,21 +38,40 @@ pub(crate) struct Stripe {
     pub(crate) hits: AtomicU64,
     pub(crate) negative_hits: AtomicU64,
     pub(crate) misses: AtomicU64,
-    pub(crate) saved_ns: AtomicU64,
+    /// In units of `Entry::cost`.
+    pub(crate) saved: AtomicU64,
 }
 
-pub(crate) struct Stripes(Box<[Apart<Stripe>]>);
+/// Adds to a counter.
+pub(crate) type Add = fn(&AtomicU64, u64);
+
+pub(crate) struct Stripes(Box<[Apart<Stripe>; STRIPES]>);
 
 impl Stripes {
     pub(crate) fn new() -> Self {
-        Stripes((0..STRIPES).map(|_| Apart(Stripe::default())).collect())
+        Stripes(Box::new(std::array::from_fn(|_| Apart(Stripe::default()))))
     }
 
-    /// The stripe of this thread.
+    /// Counts on the stripe of this thread, in the way that is due there.
     #[inline]
-    pub(crate) fn mine(&self) -> Mine<'_> {
-        let number = number();
-        Mine { stripe: &self.0[number].0, is_shared: number == SHARED }
+    pub(crate) fn count(&self, count: impl FnOnce(&Stripe, Add)) {
+        let number = NUMBER.get();
+        // One comparison for all: the other two states are no less than `SHARED`.
+        match number < SHARED {
+            true => count(&self.0[number].0, add_alone),
+            false => self.count_elsewhere(count),
+        }
+    }
+
+    /// Counts for a thread that has no stripe of its own yet, or any more.
+    #[cold]
+    fn count_elsewhere(&self, count: impl FnOnce(&Stripe, Add)) {
+        let number = match NUMBER.get() {
+            UNCLAIMED => claim(),
+            number => number,
+        };
+        let add: Add = if number == SHARED { add_shared } else { add_alone };
+        count(&self.0[number].0, add);
     }
 
     pub(crate) fn sum(&self, counter: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
@@ -61,34 +80,17 @@ impl Stripes {
     }
 }
 
-/// The stripe that a thread adds to.
-pub(crate) struct Mine<'s> {
-    stripe: &'s Stripe,
-    is_shared: bool,
-}
-
-impl Mine<'_> {
-    #[inline]
-    pub(crate) fn add(&self, counter: impl Fn(&Stripe) -> &AtomicU64, count: u64) {
-        let counter = counter(self.stripe);
-        if self.is_shared {
-            counter.fetch_add(count, Ordering::Relaxed);
-        } else {
-            let sum = counter.load(Ordering::Relaxed).wrapping_add(count);
-            counter.store(sum, Ordering::Relaxed);
-        }
-    }
-}
-
+/// Adds where no other thread does.
 #[inline]
-fn number() -> usize {
-    match NUMBER.get() {
-        UNCLAIMED => claim(),
-        number => number,
-    }
+fn add_alone(counter: &AtomicU64, count: u64) {
+    let sum = counter.load(Ordering::Relaxed).wrapping_add(count);
+    counter.store(sum, Ordering::Relaxed);
 }
 
-#[cold]
+fn add_shared(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
 fn claim() -> usize {
     let number = free_number().unwrap_or(SHARED);
     NUMBER.set(number);

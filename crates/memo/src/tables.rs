@@ -225,6 +225,10 @@ impl Epochs {
     pub(crate) fn is_fresh(&self, begun: Stamp) -> bool {
         // Acquire: partner of the Release in `advance`, as in `Version::is_fresh`.
         self.own.load(Ordering::Acquire) <= begun
-            && self.versions.iter().all(|version| version.is_fresh(begun))
+            && (self.versions.is_empty() || self.are_tables_fresh(begun))
+    }
+
+    fn are_tables_fresh(&self, begun: Stamp) -> bool {
+        self.versions.iter().all(|version| version.is_fresh(begun))
     }
 }
