@@ -72,7 +72,10 @@
 //!                           |             code: here and in swap)
 //! bounded  BoundedMemo -----+             one that keeps so much and no more
 //!                           |
-//! builder --> memo  Memo ---+--> answer   hit, join, lead, refresh, or return late --> load
+//! builder --> memo  Memo ---+--> ask      the ways to bring a loader
+//!                           |      +--> answer  hit, join, refresh, or lead
+//!                           |      +--> lead    runs the loader --> load; lands, on time or late
+//!                           +--> fate     what is to stand under a key
 //!                           +--> many     a page of keys in one load
 //!                           +--> flights  single flight by key --> flight  one load, its waiters
 //!                           +--> store    a bounded shelf: one for values, one for absent keys
@@ -103,17 +106,20 @@
 
 mod answer;
 mod aside;
+mod ask;
 mod bounded;
 mod builder;
 mod clock;
 mod entry;
 mod error;
+mod fate;
 mod feed;
 mod flight;
 mod flights;
 mod hash;
 mod hazard;
 mod judge;
+mod lead;
 mod life;
 mod listener;
 mod load;

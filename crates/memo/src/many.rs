@@ -12,11 +12,13 @@
 //! Nobody waits in step 3 before its own keys have landed in step 2. So two calls whose keys
 //! overlap, in whatever order, wait for loads that wait for nothing: no circle can close.
 
-use crate::answer::{Ask, Landed, Loaded};
+use crate::answer::Landed;
+use crate::ask::Ask;
 use crate::error::{Error, LoadError};
 use crate::flight::{Flight, Waited};
 use crate::flights::{Boarding, Lead, Patience};
 use crate::hash::Seeded;
+use crate::lead::Loaded;
 use crate::load::Load;
 use crate::memo::Memo;
 use std::collections::HashMap;

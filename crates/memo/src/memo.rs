@@ -1,4 +1,5 @@
-//! The bounded memo: what it is made of, and how it is read and changed. `answer` loads.
+//! The bounded memo: what it is made of, and how it is read and changed. `answer` loads,
+//! `fate` stores.
 //!
 //! # Who writes what
 //!
@@ -32,18 +33,19 @@
 
 use crate::answer::Landed;
 use crate::builder::{Builder, Weigher};
-use crate::entry::{Birth, Entry, Serial, Sources};
+use crate::entry::{Entry, Sources};
+use crate::fate::Origin;
 use crate::flights::Flights;
 use crate::hash::Seeded;
 use crate::judge::{Judge, Verdict};
-use crate::life::{Lifetimes, Nanos, Phase};
+use crate::life::{Lifetimes, Phase};
 use crate::listener::{Cause, Departures, Listener};
-use crate::policy::{Bound, Record};
+use crate::policy::Bound;
 use crate::shelf::Pin;
 use crate::stats::{Counters, Stats};
 use crate::store::Store;
 use crate::sync::Apart;
-use crate::tables::{Epochs, Stamp};
+use crate::tables::Epochs;
 use std::borrow::Borrow;
 use std::fmt::{self, Debug};
 use std::hash::{BuildHasher, Hash};
@@ -95,31 +97,14 @@ pub(crate) struct Cold<K, V> {
     /// Keys that are known to have no value.
     pub(crate) absent: Option<Store<K, ()>>,
     pub(crate) patience: Duration,
-    weigher: Option<Weigher<K, V>>,
+    pub(crate) weigher: Option<Weigher<K, V>>,
     listener: Option<Listener<K, V>>,
 }
 
 /// Pins on both stores: see `shelf`.
 pub(crate) struct Pins<'m> {
-    present: Pin<'m>,
+    pub(crate) present: Pin<'m>,
     absent: Option<Pin<'m>>,
-}
-
-/// What is to stand under a key, made before the lock is taken.
-pub(crate) enum Fate<V> {
-    Value(Entry<V>),
-    Absent(Entry<()>),
-    Nothing,
-}
-
-/// What is known of a value when it is to be stored.
-pub(crate) struct Origin {
-    pub(crate) stamp: Stamp,
-    pub(crate) sources: Sources,
-    pub(crate) begun: Nanos,
-    pub(crate) ended: Nanos,
-    pub(crate) took: Nanos,
-    pub(crate) expires_in: Option<Duration>,
 }
 
 impl<K: Hash + Eq, V> Memo<K, V> {
@@ -298,107 +283,11 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         Departures::new(self.cold.0.listener.as_ref(), &self.counters)
     }
 
-    fn absent<'p>(&'p self, pins: &'p Pins<'_>) -> Option<(&'p Store<K, ()>, &'p Pin<'p>)> {
+    pub(crate) fn absent<'p>(
+        &'p self,
+        pins: &'p Pins<'_>,
+    ) -> Option<(&'p Store<K, ()>, &'p Pin<'p>)> {
         self.cold.0.absent.as_ref().zip(pins.absent.as_ref())
-    }
-
-    /// What is to stand under a key, and its record for the policy.
-    pub(crate) fn fate(
-        &self,
-        key: K,
-        hash: u64,
-        value: Option<V>,
-        origin: Origin,
-    ) -> (Fate<V>, Record<K>) {
-        let fate = match (value, &self.cold.0.absent) {
-            (Some(value), _) => {
-                let weight = self.cold.0.weigher.as_ref().map_or(1, |weigh| weigh(&key, &value));
-                match self.present.has_room_for(weight) {
-                    true => {
-                        let expires = self.present.life.expiry(origin.begun, origin.expires_in);
-                        Fate::Value(self.present.entry(value, origin.birth(expires, weight)))
-                    }
-                    false => Fate::Nothing,
-                }
-            }
-            (None, Some(absent)) => {
-                let own = absent.life.expiry(origin.begun, origin.expires_in);
-                let expires = own.min(absent.life.expiry(origin.begun, None));
-                Fate::Absent(absent.entry((), origin.birth(expires, 1)))
-            }
-            (None, None) => Fate::Nothing,
-        };
-        let (serial, weight) = fate.number();
-        (fate, Record { key, hash, serial, weight })
-    }
-
-    /// Puts under a key what is to stand there. The caller holds its flights lock, and has to
-    /// `admit` the record afterwards.
-    pub(crate) fn settle<'p>(
-        &'p self,
-        key: K,
-        fate: Fate<V>,
-        pins: &'p Pins<'_>,
-        gone: &mut Departures<'p, K, V>,
-    ) -> Settled {
-        match fate {
-            Fate::Value(entry) => {
-                if let Some((absent, pin)) = self.absent(pins) {
-                    absent.remove(&key, pin);
-                }
-                let last = self.present.put(key, entry, &pins.present);
-                last.into_iter().for_each(|taken| gone.add(taken, Cause::Replaced));
-                Settled::Present
-            }
-            Fate::Absent(entry) => {
-                let last = self.present.remove(&key, &pins.present);
-                last.into_iter().for_each(|taken| gone.add(taken, Cause::Replaced));
-                let (absent, pin) = self.absent(pins).expect("made only if there is such a store");
-                absent.put(key, entry, pin);
-                Settled::Absent
-            }
-            Fate::Nothing => {
-                self.clear(&key, Cause::Replaced, pins, gone);
-                Settled::Nowhere
-            }
-        }
-    }
-
-    fn clear<'p, Q>(
-        &'p self,
-        key: &Q,
-        cause: Cause,
-        pins: &'p Pins<'_>,
-        gone: &mut Departures<'p, K, V>,
-    ) where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let last = self.present.remove(key, &pins.present);
-        last.into_iter().for_each(|taken| gone.add(taken, cause));
-        if let Some((absent, pin)) = self.absent(pins) {
-            absent.remove(key, pin);
-        }
-    }
-
-    /// Tells the policy what has come, and lets go of what it has no room for.
-    pub(crate) fn admit<'p>(
-        &'p self,
-        settled: Settled,
-        record: Record<K>,
-        pins: &'p Pins<'_>,
-        gone: &mut Departures<'p, K, V>,
-    ) {
-        match (settled, self.absent(pins)) {
-            (Settled::Present, _) => {
-                let gone = |taken, cause| gone.add(taken, cause);
-                self.present.admit(record, &self.judge, &pins.present, gone);
-            }
-            (Settled::Absent, Some((absent, pin))) => {
-                absent.admit(record, &self.judge, pin, |_, _| {});
-            }
-            _ => {}
-        }
     }
 }
 
@@ -449,31 +338,6 @@ impl<K: Hash + Eq + Clone, V> Memo<K, V> {
         let settled = self.flights(hash).detach(hash, &record.key, settle);
         self.admit(settled, record, &pins, &mut gone);
         gone.announce();
-    }
-}
-
-/// Where a key stands now.
-#[derive(Clone, Copy)]
-pub(crate) enum Settled {
-    Present,
-    Absent,
-    Nowhere,
-}
-
-impl Origin {
-    fn birth(self, expires: Nanos, weight: u32) -> Birth {
-        let Origin { stamp, sources, ended, took, .. } = self;
-        Birth { stamp, sources, expires, now: ended, weight, took }
-    }
-}
-
-impl<V> Fate<V> {
-    fn number(&self) -> (Serial, u32) {
-        match self {
-            Fate::Value(entry) => (entry.serial, entry.weight),
-            Fate::Absent(entry) => (entry.serial, entry.weight),
-            Fate::Nothing => (0, 0),
-        }
     }
 }
 
