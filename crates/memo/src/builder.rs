@@ -1,6 +1,6 @@
 //! How a `Memo` is made.
 
-use crate::clock::{Clock, system};
+use crate::clock::Clock;
 use crate::life::{Lifetimes, NEVER, nanos};
 use crate::listener::{Cause, Listener};
 use crate::memo::Memo;
@@ -22,7 +22,8 @@ pub struct Builder<K, V> {
     /// The bound of negative entries and their time to live, in nanoseconds.
     pub(crate) negative: Option<(usize, u64)>,
     pub(crate) patience: Duration,
-    pub(crate) clock: Box<dyn Clock>,
+    /// `None` is the monotonic clock of the system.
+    pub(crate) clock: Option<Box<dyn Clock>>,
     pub(crate) listener: Option<Listener<K, V>>,
     tables: Option<Tables>,
     versions: Vec<Version>,
@@ -37,7 +38,7 @@ impl<K, V> Builder<K, V> {
             life: Lifetimes::ENDLESS,
             negative: None,
             patience: PATIENCE,
-            clock: Box::new(system()),
+            clock: None,
             listener: None,
             tables: None,
             versions: Vec::new(),
@@ -206,10 +207,11 @@ impl<K, V> Builder<K, V> {
 
     /// Sets the clock that lives are measured by.
     ///
-    /// Default: the monotonic clock of the system.
+    /// Default: the monotonic clock of the system; on Linux the coarse one, exact to a few
+    /// milliseconds, since hits read it.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Some(Box::new(clock));
         self
     }
 

@@ -1,5 +1,6 @@
 //! Time, as far as expiry needs it.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A clock that never needs to be right, only to go forward: time since an instant of its choice.
@@ -17,8 +18,22 @@ impl<F: Fn() -> Duration + Send + Sync + 'static> Clock for F {
     }
 }
 
-/// The monotonic clock of the system.
-pub(crate) fn system() -> impl Clock {
-    let epoch = Instant::now();
-    move || epoch.elapsed()
+/// The monotonic clock of the system, as hits read it: exact to a few milliseconds where the system
+/// has such a clock for a few nanoseconds, as Linux does.
+#[cfg(target_os = "linux")]
+#[inline]
+pub(crate) fn coarse() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn coarse() -> Duration {
+    exact()
+}
+
+/// The same, exact, for what is over in microseconds. Not to be compared with `coarse`.
+pub(crate) fn exact() -> Duration {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    EPOCH.get_or_init(Instant::now).elapsed()
 }

@@ -1,6 +1,6 @@
 //! Whether an entry may be served.
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::entry::Entry;
 use crate::life::{Lifetimes, Nanos, Phase, nanos};
 use crate::tables::Epochs;
@@ -8,7 +8,8 @@ use crate::tables::Epochs;
 /// What makes entries stale, and what makes them old. Read by every hit.
 pub(crate) struct Judge {
     pub(crate) epochs: Epochs,
-    clock: Box<dyn Clock>,
+    /// `None` is the monotonic clock of the system.
+    clock: Option<Box<dyn Clock>>,
 }
 
 /// What may be done with an entry.
@@ -26,12 +27,18 @@ pub(crate) enum Verdict {
 }
 
 impl Judge {
-    pub(crate) fn new(epochs: Epochs, clock: Box<dyn Clock>) -> Self {
+    pub(crate) fn new(epochs: Epochs, clock: Option<Box<dyn Clock>>) -> Self {
         Judge { epochs, clock }
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Nanos {
-        nanos(self.clock.now())
+        nanos(self.clock.as_ref().map_or_else(clock::coarse, |clock| clock.now()))
+    }
+
+    /// The time as far as loads are measured by it. Not to be compared with `now`.
+    pub(crate) fn exact(&self) -> Nanos {
+        nanos(self.clock.as_ref().map_or_else(clock::exact, |clock| clock.now()))
     }
 
     /// Tells whether nothing that an entry was computed from has changed. The entry has to be read

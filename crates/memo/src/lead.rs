@@ -35,16 +35,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         loader: impl FnOnce(&Load<'_>) -> Result<T, E>,
     ) -> Result<Loaded<T>, E> {
         let load = Load::new(&self.judge.epochs);
-        let run = Run { memo: self, begun: self.judge.now(), is_over: false };
+        let begun = self.judge.now();
+        let run = Run { memo: self, begun: self.judge.exact(), is_over: false };
         let value = loader(&load)?;
-        let (begun, ended) = run.end();
-        Ok(Loaded {
-            value,
-            terms: load.into_terms(),
-            begun,
-            ended,
-            took: ended.saturating_sub(begun),
-        })
+        let took = run.end();
+        Ok(Loaded { value, terms: load.into_terms(), begun, ended: self.judge.now(), took })
     }
 
     pub(crate) fn lead<Q, E>(
@@ -173,29 +168,31 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
 /// A loader at work: counted when it ends, and as failed if it ends in another way.
 struct Run<'m, K: Hash + Eq, V> {
     memo: &'m Memo<K, V>,
+    /// By the exact clock.
     begun: Nanos,
     is_over: bool,
 }
 
 impl<K: Hash + Eq, V> Run<'_, K, V> {
-    fn end(mut self) -> (Nanos, Nanos) {
+    /// Counts it, and tells what it took.
+    fn end(mut self) -> Nanos {
         self.is_over = true;
-        let ended = self.memo.judge.now();
-        self.count(ended);
-        (self.begun, ended)
+        self.count()
     }
 
-    fn count(&self, ended: Nanos) {
+    fn count(&self) -> Nanos {
+        let took = self.memo.judge.exact().saturating_sub(self.begun);
         let rare = self.memo.counters.rare();
         rare.loads.add(1);
-        rare.load_ns.add(ended.saturating_sub(self.begun));
+        rare.load_ns.add(took);
+        took
     }
 }
 
 impl<K: Hash + Eq, V> Drop for Run<'_, K, V> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.count(self.memo.judge.now());
+            self.count();
             self.memo.counters.rare().load_failures.add(1);
         }
     }

@@ -3,10 +3,9 @@
 //! `due` is `NEVER` until the table is first loaded, and again while anyone loads it: so one
 //! caller finds it due, and all others go on reading. Whoever ends the load sets it anew.
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::sync::{AtomicU64, Ordering, const_unless_loom};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Later than any clock shows, in nanoseconds.
 const NEVER: u64 = u64::MAX;
@@ -30,11 +29,7 @@ impl Schedule {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        static EPOCH: OnceLock<Instant> = OnceLock::new();
-        match &self.clock {
-            Some(clock) => clock.now(),
-            None => EPOCH.get_or_init(Instant::now).elapsed(),
-        }
+        self.clock.as_ref().map_or_else(clock::coarse, |clock| clock.now())
     }
 
     /// Tells whether a load is due.

@@ -185,7 +185,8 @@ impl<K, V> StaticTable<K, V> {
 
     /// Sets the clock of the schedule and of [`Status::age`].
     ///
-    /// Default: the monotonic clock of the system.
+    /// Default: the monotonic clock of the system; on Linux the coarse one, exact to a few
+    /// milliseconds, since look-ups read it.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.reloads.schedule.clock = Some(Box::new(clock));
