@@ -12,7 +12,6 @@ use r2d2::ManageConnection;
 use crate::clock::{NEVER, Tick, after};
 use crate::live::{Fate, Live};
 use crate::shared::Shared;
-use crate::slot;
 
 /// How often a return looks, at most.
 const REAP_EVERY: Duration = Duration::from_secs(30);
@@ -62,8 +61,8 @@ impl<M: ManageConnection> Shared<M> {
                 live.close_for(Fate::Old);
             } else if self.is_surplus(&live, now) {
                 live.close_for(Fate::Idle);
-            } else if let Err(live) = slot::put(live) {
-                Self::put_marked(live);
+            } else {
+                Self::put(live);
             }
         }
     }

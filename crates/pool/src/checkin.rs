@@ -39,23 +39,29 @@ impl<M: ManageConnection> Shared<M> {
         live.due_at = shared.due(now, live.expires_at);
         live.returned_at = now;
         live.home().record().take_back();
-        if shared.admission.has_seated() {
-            return Self::offer(live);
-        }
         Self::put(live);
     }
 
-    /// Somebody who would open a connection may have this one instead.
+    /// Returns a connection as it is: to somebody who would open one and may have this instead, or
+    /// else to its slot.
+    #[inline]
+    pub(crate) fn put(live: Box<Live<M>>) {
+        if live.claim.shared.admission.has_seated() {
+            return Self::offer(live);
+        }
+        Self::put_in_slot(live);
+    }
+
     #[cold]
     fn offer(live: Box<Live<M>>) {
         let shared = Arc::clone(&live.claim.shared);
         if let Some(live) = shared.admission.offer(live) {
-            Self::put(live);
+            Self::put_in_slot(live);
         }
     }
 
     #[inline]
-    fn put(live: Box<Live<M>>) {
+    fn put_in_slot(live: Box<Live<M>>) {
         if let Err(live) = slot::put(live) {
             Self::put_marked(live);
         }
@@ -63,7 +69,7 @@ impl<M: ManageConnection> Shared<M> {
 
     /// Somebody waits, or did, or the pool is closed.
     #[cold]
-    pub(crate) fn put_marked(live: Box<Live<M>>) {
+    fn put_marked(live: Box<Live<M>>) {
         let shared = Arc::clone(&live.claim.shared);
         // If it comes back, the pool is closed, and so the connection must be.
         drop(shared.bag.put_marked(live.claim.slot, live));
@@ -74,10 +80,11 @@ impl<M: ManageConnection> Live<M> {
     #[inline]
     fn passes_gate(&mut self) -> Result<(), Fate> {
         let shared = &*self.claim.shared;
-        let site = self.home().record().site();
         let Some(conn) = self.conn.as_mut() else { return Ok(()) };
         // What came too late for its caller has never been lent, and is as it was opened.
-        if let (Some(gate), Some(site)) = (&shared.config.return_gate, site) {
+        if let Some(gate) = &shared.config.return_gate
+            && let Some(site) = shared.bag.slot(self.claim.slot).record().site()
+        {
             match gate(conn, site) {
                 Returned::Clean => {}
                 Returned::Mended(report) => shared.config.error_handler.handle_error(report),

@@ -186,11 +186,13 @@ impl<E> Error<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for Error<E> {
+impl<E: error::Error> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::Timeout(timeout) => timeout.fmt(f),
-            Kind::Manager { action, cause } => write!(f, "cannot {action}: {cause}"),
+            Kind::Manager { action, cause } => {
+                write!(f, "cannot {action}: {}", in_full(cause))
+            }
             Kind::Outage(outage) => write!(f, "no connection: {outage}"),
             Kind::Nested(nested) => write!(f, "no second connection for one thread: {nested}"),
             Kind::Closed => f.write_str("the pool is closed"),
@@ -210,6 +212,21 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
+/// An error and what is behind it, as text. Many an error says little by itself ("db error") and
+/// leaves the rest to its sources; some repeat what theirs say, which is then said once.
+pub(crate) fn in_full(error: &dyn error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(behind) = source {
+        let behind_it = behind.to_string();
+        if !text.contains(&behind_it) {
+            text = format!("{text}: {behind_it}");
+        }
+        source = behind.source();
+    }
+    text
+}
+
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Timeout { limit, phase, busy, max_size, waiting, holder, outage } = self;
@@ -227,7 +244,7 @@ impl fmt::Display for Timeout {
     }
 }
 
-impl<E: fmt::Display> fmt::Debug for Error<E> {
+impl<E: error::Error> fmt::Debug for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Error({self})")
     }

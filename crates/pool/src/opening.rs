@@ -6,7 +6,6 @@
 //! a thread of its own and the caller leaves at its deadline; what comes of the call is then put
 //! into the pool.
 
-use std::error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +16,7 @@ use r2d2::ManageConnection;
 
 use crate::admission::DuringOutage;
 use crate::breaker::Attempt;
+use crate::error::in_full;
 use crate::live::{Claim, Fate, Live};
 use crate::metrics::count;
 use crate::shared::Shared;
@@ -38,6 +38,14 @@ impl<M: ManageConnection> Job<M> {
         match self {
             Job::Connect(claim, pass) => connect(claim, pass),
             Job::Test(live) => test(live),
+        }
+    }
+
+    /// There is no time left to begin it. A connection that was to be tested goes back as it is,
+    /// as due as before: its next caller tests it. A slot that was to be filled is free.
+    fn forgo(self) {
+        if let Job::Test(live) = self {
+            Shared::put(live);
         }
     }
 }
@@ -128,20 +136,6 @@ impl<M: ManageConnection> Drop for Pass<M> {
     }
 }
 
-/// An error and what is behind it, as text: the errors of managers are not for sharing.
-fn in_full(error: &dyn error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(behind) = source {
-        let behind_it = behind.to_string();
-        if !text.contains(&behind_it) {
-            text = format!("{text}: {behind_it}");
-        }
-        source = behind.source();
-    }
-    text
-}
-
 fn test<M: ManageConnection>(mut live: Box<Live<M>>) -> Outcome<M> {
     let conn = live.conn.as_mut().expect("a live connection until it is retired");
     match live.claim.shared.manager.is_valid(conn) {
@@ -217,8 +211,11 @@ impl<M: ManageConnection> Desk<M> {
         match found {
             Turn::Done(Ok(outcome)) => Some(outcome),
             Turn::Done(Err(panic)) => resume_unwind(panic),
-            // An order that nobody took is dropped here, and its slot is free.
-            Turn::Ordered(_) | Turn::Pending | Turn::Abandoned => None,
+            Turn::Ordered(job) => {
+                job.forgo();
+                None
+            }
+            Turn::Pending | Turn::Abandoned => None,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -225,25 +224,19 @@ fn whatever_the_deadline_and_whatever_it_waits_for() {
     gate.open();
     support::assert_whole(&pool);
 
-    // A caller that leaves before its test has begun closes the connection: connect hangs too then.
     let gate = Gate::default();
-    let (theirs, also_theirs, opened) = (gate.clone(), gate.clone(), AtomicUsize::new(0));
-    let manager = Fake::default()
-        .testing(move |_| {
-            theirs.pass();
-            Ok(())
-        })
-        .connecting(move || {
-            if opened.fetch_add(1, Ordering::SeqCst) >= 2 {
-                also_theirs.pass();
-            }
-            Ok(())
-        });
+    let theirs = gate.clone();
+    let manager = Fake::default().testing(move |_| {
+        theirs.pass();
+        Ok(())
+    });
+    let counts = Arc::clone(&manager.counts);
     let pool = two().test_after_idle(Duration::ZERO).isolate_blocking_calls();
     let pool = pool.min_idle(Some(2)).build(manager).unwrap();
     nobody_is_late("is_valid hangs", &pool);
     gate.open();
     support::assert_whole(&pool);
+    assert_eq!((counts.opened(), counts.closed()), (2, 0), "nothing is wrong with them");
 }
 
 #[test]
@@ -262,4 +255,23 @@ fn a_drain_and_a_pause_that_wait() {
             assert!(late < LATE, "{what}: {late:?} late");
         }
     }
+}
+
+#[test]
+fn a_test_that_there_is_no_time_for_costs_no_connection() {
+    let manager = Fake::default();
+    let counts = Arc::clone(&manager.counts);
+    let builder = Pool::builder().max_size(1).test_after_idle(Duration::ZERO);
+    let pool = builder.isolate_blocking_calls().build(manager).unwrap();
+    for _ in 0..50 {
+        // Its thread has rarely begun by then; when it has, the tested connection comes back too.
+        if let Err(error) = pool.get_timeout(Duration::ZERO) {
+            assert!(error.is_timeout(), "{error}");
+        }
+        until("the connection is back", || pool.state().idle_connections == 1);
+    }
+    assert_eq!((counts.opened(), counts.closed()), (1, 0));
+    let tested = counts.tested();
+    drop(pool.get().unwrap());
+    assert_eq!(counts.tested(), tested + 1, "what was not tested is still to be");
 }

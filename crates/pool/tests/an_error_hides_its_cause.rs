@@ -3,6 +3,7 @@
 mod support;
 
 use std::error::Error as _;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -25,6 +26,59 @@ fn a_failed_connect_is_the_callers_typed_error_at_once() {
     assert_eq!(error.into_cause(), Some(Fault("connection refused")));
     assert!(ear.heard().is_empty(), "what a caller gets is not told twice");
     assert_eq!(pool.state().connections, 0);
+}
+
+/// Says little by itself, as the errors of some drivers do; or says it all, as others do.
+#[derive(Debug)]
+struct Terse(&'static str, Fault);
+
+impl fmt::Display for Terse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Terse {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.1)
+    }
+}
+
+/// Refuses with this.
+struct Curt(&'static str);
+
+impl larder_pool::ManageConnection for Curt {
+    type Connection = ();
+    type Error = Terse;
+
+    fn connect(&self) -> Result<(), Terse> {
+        Err(Terse(self.0, Fault("connection refused")))
+    }
+
+    fn is_valid(&self, _: &mut ()) -> Result<(), Terse> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut ()) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_message_goes_down_to_the_last_cause_and_says_each_once() {
+    for (says, message) in [
+        ("db error", "cannot open a connection: db error: connection refused"),
+        (
+            "port 5432: connection refused",
+            "cannot open a connection: port 5432: connection refused",
+        ),
+    ] {
+        let error = Pool::builder().build_unchecked(Curt(says)).get().unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(format!("{error:?}"), format!("Error({message})"));
+        let cause = error.source().and_then(|cause| cause.source()).unwrap();
+        assert_eq!(cause.downcast_ref::<Fault>(), Some(&Fault("connection refused")));
+    }
 }
 
 #[test]
