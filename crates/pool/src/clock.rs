@@ -4,9 +4,9 @@
 //! milliseconds. Deadlines of waiting callers are not: they are exact, and always real time.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Nanoseconds since some fixed moment.
 pub(crate) type Tick = u64;
@@ -77,7 +77,18 @@ impl fmt::Debug for Clock {
 #[cfg(target_os = "linux")]
 #[inline]
 fn system_now() -> Tick {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    read(rustix::time::ClockId::MonotonicCoarse)
+}
+
+#[cfg(target_os = "linux")]
+fn exact_now() -> Tick {
+    read(rustix::time::ClockId::Monotonic)
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn read(clock: rustix::time::ClockId) -> Tick {
+    let time = rustix::time::clock_gettime(clock);
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 
@@ -86,7 +97,10 @@ fn system_now() -> Tick {
     exact_now()
 }
 
+#[cfg(not(target_os = "linux"))]
 fn exact_now() -> Tick {
+    use std::sync::OnceLock;
+    use std::time::Instant;
     static START: OnceLock<Instant> = OnceLock::new();
     after(0, START.get_or_init(Instant::now).elapsed())
 }

@@ -128,6 +128,9 @@ impl<M: ManageConnection> Live<M> {
         if record.is_timed() {
             shared.count_hold(record.timed(&shared.config.clock));
         }
+        if !shared.config.watched {
+            return;
+        }
         if shared.config.nested != Nested::Allow && record.is_mine() {
             shared.count_returned();
         }
