@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use larder_thumbs::{Error, Source, Thumbnailer, probe};
+use larder_thumbs::{Error, Preset, Source, Thumbnailer, probe};
 
 const EDGES_PX: [u32; 3] = [160, 320, 640];
 
@@ -37,9 +37,10 @@ fn shrink(thumbnailer: &Thumbnailer, picture: &Path, out_dir: &Path) -> Result<(
     let (width, height) = (info.upright_width(), info.upright_height());
     println!("{}: {width} x {height}, taken {taken_at}", picture.display());
 
-    // One decode for all sizes.
+    // One decode for all sizes. Where only the size matters, `&EDGES_PX` would do.
+    let presets = EDGES_PX.map(|edge| Preset::new(edge).quality(75).keep_copyright(true));
     let started = Instant::now();
-    let thumbnails = thumbnailer.make_many(&source, &EDGES_PX)?;
+    let thumbnails = thumbnailer.make_many(&source, &presets)?;
     println!("  made in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
 
     let stem = picture.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,7 +1,7 @@
 //! Thumbnails of hostile input in bounded memory.
 //!
 //! A thumbnailer is the one place where a photo site runs megabytes of bytes that a stranger wrote
-//! through a decoder. This crate makes a small, upright sRGB JPEG of what it is given, or says
+//! through a decoder. This crate makes a small, upright sRGB picture of what it is given, or says
 //! clearly why not, and holds its promises whatever the input is: so many pixels, so many bytes for
 //! all threads together, so much time, no panic.
 //!
@@ -27,6 +27,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Where more than the size matters, a [`Preset`] says it: quality, encoding, whether the copyright
+//! notice is kept and whether the picture that the camera embedded will do. Several presets are
+//! made from one decode by [`make_many`](Thumbnailer::make_many). [`Output::choose`] finds what a
+//! client takes, and [`ThumbCache`] keeps what was made in a
+//! [`FileCache`](larder_files::FileCache):
+//!
+//! ```
+//! use larder_thumbs::{Output, Preset};
+//!
+//! let output = Output::choose(Some("image/png, image/*;q=0.8"), &[Output::Jpeg, Output::Png]);
+//! let logo = Preset::new(160).output(output).keep_copyright(true);
+//! assert_eq!(logo.encoding(), Output::Png);
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default: JPEG and PNG need Rust alone.
+//!
+//! - `webp`: lossy WebP out, by libwebp, which a C compiler builds;
+//! - `avif`: AVIF out, by rav1e.
+//!
 //! # The way of a picture
 //!
 //! 1. `source` opens it and notes size and time; both are compared again at the end, and a source
@@ -36,12 +57,16 @@
 //!    need, all before the first of them is allocated.
 //! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long
 //!    as at least a factor of two is left to the resizer, and its rows are shrunk as they come, so
-//!    that the picture as a whole is never in memory. Alpha is laid over white here: the
-//!    resizer is linear, so this equals a resize of premultiplied pixels, and no dark fringe can
-//!    appear.
-//! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `colour` (ICC to sRGB) and `orient`
-//!    (EXIF).
-//! 6. `encode`: baseline JPEG 4:2:0; no metadata is carried over.
+//!    that the picture as a whole is never in memory. (A progressive one keeps two bytes for each
+//!    of its samples until its last scan, however small the result: 66 MB at 22 megapixels and
+//!    4:2:0, twice that at 4:4:4. They are in the budget.)
+//!    Alpha is premultiplied here, so that what is invisible weighs nothing in the resizer and no
+//!    dark fringe can appear.
+//! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `alpha` (over white for JPEG, kept for
+//!    the others), `colour` (ICC to sRGB) and `orient` (EXIF). A thumbnail of half the size or less
+//!    is made from the larger one.
+//! 6. `encode`: baseline JPEG 4:2:0, PNG, WebP or AVIF; no metadata is carried over that was not
+//!    asked for.
 //!
 //! Decoders run under `catch_unwind`, and read through `watch`, which enforces the time limit.
 

@@ -6,7 +6,7 @@ mod pictures;
 use std::time::{Duration, Instant};
 
 use image::ImageFormat;
-use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer, probe};
+use larder_thumbs::{Error, Output, Preset, Source, Thumbnail, Thumbnailer, probe};
 use pictures::{Extras, decode, files_in, in_format, jpeg, jpeg_with, rgb_image, scene};
 use proptest::prelude::*;
 
@@ -54,7 +54,32 @@ fn every_hostile_picture_is_answered() {
     for path in files_in("LARDER_HOSTILE", "") {
         eprintln!("{}", path.display());
         let bytes = std::fs::read(&path).unwrap();
-        let _ = answer(&bytes);
+        let as_jpeg = answer(&bytes);
+        each_output_agrees(&bytes, &as_jpeg);
+    }
+}
+
+/// Whatever it is encoded as, a picture is good or it is not.
+fn each_output_agrees(bytes: &[u8], as_jpeg: &Result<Thumbnail, Error>) {
+    let thumbnailer = Thumbnailer::builder().memory_budget_bytes(64 << 20).build();
+    let source = Source::bytes(bytes);
+    let others: &[Output] = &[
+        Output::Png,
+        #[cfg(feature = "webp")]
+        Output::WebP,
+        #[cfg(feature = "avif")]
+        Output::Avif,
+    ];
+    for &output in others {
+        let made = thumbnailer.make(&source, Preset::new(64).output(output).keep_copyright(true));
+        match (made, as_jpeg) {
+            (Ok(made), Ok(jpeg)) => {
+                assert!(!made.bytes.is_empty() && made.output == output);
+                assert_eq!((made.width, made.height), (jpeg.width, jpeg.height));
+            }
+            (Err(made), Err(jpeg)) => assert_eq!(made.to_string(), jpeg.to_string()),
+            (made, jpeg) => panic!("{made:?} as {output:?}, but {jpeg:?} as JPEG"),
+        }
     }
 }
 
@@ -86,7 +111,10 @@ fn flipped_bytes_are_answered() {
         for at in (0..bytes.len()).step_by(1 + bytes.len() / 300) {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0xFF;
-            let _ = answer(&bytes);
+            let as_jpeg = answer(&bytes);
+            if at % 16 == 0 {
+                each_output_agrees(&bytes, &as_jpeg);
+            }
         }
     }
 }

@@ -95,8 +95,8 @@ const BYTES_A_PIXEL: u64 = 13;
 
 /// How a picture is going to be decoded, settled before any of its pixels is.
 pub(crate) struct Plan {
-    /// JPEG only: the size is divided by this, one of 1, 2, 4, 8.
-    divisor: u32,
+    /// JPEG only: it is decoded at so many eighths of its size, 1 to 8.
+    eighths: u32,
     /// The heights that thumbnails are made at straight from the decoded picture.
     heights: Vec<u32>,
     /// An upper bound of what the decoder, its result and the thumbnails will occupy.
@@ -108,15 +108,15 @@ impl Plan {
     pub(crate) fn new(header: &Header, sizes: &[(u32, u32)]) -> Plan {
         let heights: Vec<u32> = sizes.iter().map(|&(_, height)| height).collect();
         let (width, height) = sizes.first().copied().unwrap_or((1, 1));
-        let (divisor, decoder_bytes) = match &header.coding {
+        let (eighths, decoder_bytes) = match &header.coding {
             Coding::Jpeg(frame) => {
-                let divisor = jpeg::divisor(frame, width.max(height));
-                (divisor, jpeg::needed_bytes(frame, divisor, &heights))
+                let eighths = jpeg::eighths(frame, width.max(height));
+                (eighths, jpeg::needed_bytes(frame, eighths, &heights))
             }
-            Coding::Other { total_bytes } => (1, other::needed_bytes(header.format, *total_bytes)),
+            Coding::Other { total_bytes } => (8, other::needed_bytes(header.format, *total_bytes)),
         };
         let thumbnail_bytes = u64::from(width) * u64::from(height) * BYTES_A_PIXEL;
-        Plan { divisor, heights, needed_bytes: decoder_bytes.saturating_add(thumbnail_bytes) }
+        Plan { eighths, heights, needed_bytes: decoder_bytes.saturating_add(thumbnail_bytes) }
     }
 }
 

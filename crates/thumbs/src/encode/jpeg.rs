@@ -4,7 +4,7 @@
 //! for each component, and a browser shows such a picture in grey first and keeps its coefficients
 //! until the end.
 
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
 use super::{Finished, Samples};
 use crate::Error;
@@ -18,6 +18,8 @@ pub(super) fn encode(finished: &Finished, quality: u8) -> Result<Vec<u8>, Error>
     let mut jpeg = Vec::with_capacity(pixels.len() / 8 + 1024);
     let mut encoder = Encoder::new(&mut jpeg, quality);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    // Not the encoder's default, which takes one of four: that is aliasing, in colour.
+    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     if let Some(exif) = exif {
         encoder.add_exif_metadata(exif).map_err(Error::damaged)?;
     }

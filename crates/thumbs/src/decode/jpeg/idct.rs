@@ -1,138 +1,221 @@
-//! Inverse DCT of the lowest 1, 2, 4 or 8 frequencies each way: a block comes out as small as it is
+//! Inverse DCT of the lowest 1 to 8 frequencies each way: a block comes out as small as it is
 //! wanted.
-
-use std::num::Wrapping;
-
-/// Hostile coefficients overflow, and what comes of them does not matter.
-pub(super) type Sample = Wrapping<i32>;
+//!
+//! Each pass is a product with a small matrix of cosines, whose symmetry halves it: the even
+//! frequencies are alike on both sides of the middle, the odd ones opposite. That is more
+//! arithmetic than the butterflies of libjpeg, but of a kind that the compiler has vectors for, and
+//! one text for all sizes. The lanes are the columns in both passes, so nothing is transposed.
 
 /// Dequantised coefficients, row by row.
-pub(super) type Block = [Sample; 64];
+pub(super) type Block = [f32; 64];
 
-/// Writes a block of `size` x `size` samples, the rows `stride` apart.
-#[inline(always)]
-pub(super) fn write(size: usize, block: &mut Block, out: &mut [u8], stride: usize) {
-    match size {
-        1 => out[0] = sample(block[0], 3),
-        2 => two(block, out, stride),
-        4 => four(block, out, stride),
-        _ => eight(block, out, stride),
+/// What the positions of a block's coefficients, ORed, have in common when all of them are among
+/// the lowest four frequencies each way, as in most blocks of a photograph.
+const ABOVE_FOUR: u8 = 0b100_100;
+
+/// The cosines for one size of blocks.
+pub(super) struct Basis {
+    /// For each frequency the first half of the samples.
+    halves: [[f32; 4]; 8],
+}
+
+impl Basis {
+    /// Prepares for blocks of `size` samples each way.
+    pub(super) fn new(size: usize) -> Basis {
+        let cosine = |k: usize, x: usize| {
+            let scale = if k == 0 { 0.125f64.sqrt() } else { 0.5 };
+            let angle = ((2 * x + 1) * k) as f64 * std::f64::consts::PI / (2 * size) as f64;
+            (scale * angle.cos()) as f32
+        };
+        Basis { halves: std::array::from_fn(|k| std::array::from_fn(|x| cosine(k, x))) }
     }
+
+    /// Writes a block of `SIZE` x `SIZE` samples, the rows `stride` apart. `positions` are those of
+    /// its coefficients, ORed.
+    #[inline(always)]
+    pub(super) fn write<const SIZE: usize>(
+        &self,
+        block: &Block,
+        positions: u8,
+        out: &mut [u8],
+        stride: usize,
+    ) {
+        if SIZE == 1 {
+            out[0] = level(block[0] / 8.0);
+        } else if SIZE == 2 {
+            two(block, out, stride);
+        } else if SIZE <= 4 || positions & ABOVE_FOUR == 0 {
+            self.product::<SIZE, 4>(block, out, stride);
+        } else {
+            self.product::<SIZE, 8>(block, out, stride);
+        }
+    }
+
+    /// Takes the lowest `LANES` frequencies each way. (Loops over indices, here and below: they
+    /// become vectors where iterators and `map` do not.)
+    #[inline(never)]
+    fn product<const SIZE: usize, const LANES: usize>(
+        &self,
+        block: &Block,
+        out: &mut [u8],
+        stride: usize,
+    ) {
+        let frequencies = if LANES < SIZE { LANES } else { SIZE };
+        let mut rows = [[0.0; LANES]; LANES];
+        for v in 0..frequencies {
+            for u in 0..LANES {
+                rows[v][u] = block[v * 8 + u];
+            }
+        }
+        let mut middle = [[0.0; LANES]; SIZE];
+        for y in 0..SIZE.div_ceil(2) {
+            let (even, odd) = sums(&rows, frequencies, |v| self.halves[v][y]);
+            for u in 0..LANES {
+                middle[y][u] = even[u] + odd[u];
+                // In the very middle the odd ones are zero, but for rounding.
+                middle[SIZE - 1 - y][u] = even[u] - odd[u];
+            }
+        }
+        for (y, row) in middle.iter().enumerate() {
+            let (even, odd) = sums(&self.halves, frequencies, |u| row[u]);
+            write_row::<SIZE>(&even, &odd, &mut out[y * stride..]);
+        }
+    }
+}
+
+/// Adds up the rows, each times its factor: the even ones, and the odd ones.
+#[inline(always)]
+fn sums<const LANES: usize>(
+    rows: &[[f32; LANES]],
+    count: usize,
+    factor: impl Fn(usize) -> f32,
+) -> ([f32; LANES], [f32; LANES]) {
+    let (mut even, mut odd) = ([0.0; LANES], [0.0; LANES]);
+    for i in 0..LANES {
+        even[i] = rows[0][i] * factor(0);
+        odd[i] = rows[1][i] * factor(1);
+    }
+    for k in (2..count).step_by(2) {
+        for i in 0..LANES {
+            even[i] += rows[k][i] * factor(k);
+        }
+    }
+    for k in (3..count).step_by(2) {
+        for i in 0..LANES {
+            odd[i] += rows[k][i] * factor(k);
+        }
+    }
+    (even, odd)
+}
+
+#[inline(always)]
+fn write_row<const SIZE: usize>(even: &[f32; 4], odd: &[f32; 4], out: &mut [u8]) {
+    let (mut left, mut right) = ([0; 4], [0; 4]);
+    for x in 0..4 {
+        left[x] = level(even[x] + odd[x]);
+        right[x] = level(even[x] - odd[x]);
+    }
+    right.reverse();
+    let (half, other) = (SIZE.div_ceil(2), SIZE / 2);
+    let out = &mut out[..SIZE];
+    out[..half].copy_from_slice(&left[..half]);
+    out[half..].copy_from_slice(&right[4 - other..]);
 }
 
 /// Writes a block all of whose coefficients but the first are zero.
 #[inline(always)]
-pub(super) fn write_flat(size: usize, first: Sample, out: &mut [u8], stride: usize) {
-    let level = sample(first, 3);
-    for row in 0..size {
-        out[row * stride..][..size].fill(level);
+pub(super) fn write_flat<const SIZE: usize>(first: f32, out: &mut [u8], stride: usize) {
+    let level = level(first / 8.0);
+    for row in 0..SIZE {
+        out[row * stride..][..SIZE].fill(level);
     }
-}
-
-/// Takes the scale of `bits` off, and shifts the level from around zero to around 128.
-#[inline(always)]
-fn sample(value: Sample, bits: usize) -> u8 {
-    (round_shift(value, bits).0.saturating_add(128)).clamp(0, 255) as u8
-}
-
-#[inline(always)]
-fn round_shift(value: Sample, bits: usize) -> Sample {
-    (value + Wrapping(1 << (bits - 1))) >> bits
 }
 
 /// Of two points the scaled cosines are 1 and -1: sums and differences.
 #[inline(always)]
 fn two(block: &Block, out: &mut [u8], stride: usize) {
-    let [a, b, c, d] = [block[0], block[1], block[8], block[9]];
-    out[0] = sample(a + b + c + d, 3);
-    out[1] = sample(a - b + c - d, 3);
-    out[stride] = sample(a + b - c - d, 3);
-    out[stride + 1] = sample(a - b - c + d, 3);
+    let [a, b, c, d] = [block[0], block[1], block[8], block[9]].map(|value| value / 8.0);
+    out[0] = level(a + b + c + d);
+    out[1] = level(a - b + c - d);
+    out[stride] = level(a + b - c - d);
+    out[stride + 1] = level(a - b - c + d);
 }
 
-/// Constants are 13-bit fixed point, as in libjpeg's `jidctint`; the first pass keeps two more
-/// bits.
-const BITS: usize = 13;
-const PASS_BITS: usize = 2;
+/// Added to a small number, it leaves that, rounded, in the lowest bits.
+const ROUNDS: f32 = 12_582_912.0;
 
-const fn fixed(x: f64) -> Sample {
-    Wrapping((x * (1 << BITS) as f64 + 0.5) as i32)
-}
-
-const FIX_0_298: Sample = fixed(0.298_631_336);
-const FIX_0_390: Sample = fixed(0.390_180_644);
-const FIX_0_541: Sample = fixed(0.541_196_100);
-const FIX_0_765: Sample = fixed(0.765_366_865);
-const FIX_0_899: Sample = fixed(0.899_976_223);
-const FIX_1_175: Sample = fixed(1.175_875_602);
-const FIX_1_501: Sample = fixed(1.501_321_110);
-const FIX_1_847: Sample = fixed(1.847_759_065);
-const FIX_1_961: Sample = fixed(1.961_570_560);
-const FIX_2_053: Sample = fixed(2.053_119_869);
-const FIX_2_562: Sample = fixed(2.562_915_447);
-const FIX_3_072: Sample = fixed(3.072_711_026);
-
-/// Four points of one line; the result is scaled by 2^BITS.
+/// Shifts from around zero to around 128. (`clamp` and `as` heed NaN, which cannot be here, and are
+/// slower for it.)
 #[inline(always)]
-fn line_of_four([s0, s1, s2, s3]: [Sample; 4]) -> [Sample; 4] {
-    let (even, odd) = ((s0 + s2) << BITS, (s0 - s2) << BITS);
-    let shared = (s1 + s3) * FIX_0_541;
-    let outer = shared + s1 * FIX_0_765;
-    let inner = shared - s3 * FIX_1_847;
-    [even + outer, odd + inner, odd - inner, even - outer]
+fn level(value: f32) -> u8 {
+    let value = value + 128.0;
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (value + ROUNDS).to_bits() as u8
 }
 
-fn four(block: &Block, out: &mut [u8], stride: usize) {
-    let mut middle = [[Wrapping(0); 4]; 4];
-    for x in 0..4 {
-        let column = line_of_four([block[x], block[8 + x], block[16 + x], block[24 + x]]);
-        for y in 0..4 {
-            middle[y][x] = round_shift(column[y], BITS - PASS_BITS);
+#[cfg(test)]
+mod tests {
+    use super::{Basis, Block, write_flat};
+
+    /// The definition, sample by sample.
+    fn plain(block: &Block, size: usize) -> Vec<u8> {
+        let cosine = |k: usize, x: usize| {
+            let angle = ((2 * x + 1) * k) as f64 * std::f64::consts::PI / (2 * size) as f64;
+            angle.cos() * if k == 0 { 0.5f64.sqrt() } else { 1.0 } / 2.0
+        };
+        let sample = |x: usize, y: usize| {
+            let terms = (0..size * size).map(|i| (i % size, i / size));
+            terms.map(|(u, v)| f64::from(block[v * 8 + u]) * cosine(u, x) * cosine(v, y)).sum()
+        };
+        let level = |value: f64| (value + 128.0).round().clamp(0.0, 255.0) as u8;
+        (0..size * size).map(|i| level(sample(i % size, i / size))).collect()
+    }
+
+    fn check<const SIZE: usize>(block: &Block) {
+        let positions = (0..64u8).filter(|&i| block[usize::from(i)] != 0.0).fold(0, |a, b| a | b);
+        let mut out = vec![7; SIZE * 16];
+        Basis::new(SIZE).write::<SIZE>(block, positions, &mut out, 16);
+        for (row, expected) in out.chunks(16).zip(plain(block, SIZE).chunks(SIZE)) {
+            let off = row.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(off <= Some(1), "{SIZE}: {row:?} for {expected:?}");
+            assert!(row[SIZE..].iter().all(|&beside| beside == 7), "{SIZE}: wrote beside");
         }
     }
-    for (y, row) in middle.into_iter().enumerate() {
-        let out = &mut out[y * stride..][..4];
-        for (out, value) in out.iter_mut().zip(line_of_four(row)) {
-            *out = sample(value, BITS + PASS_BITS + 3);
+
+    #[test]
+    fn each_size_is_as_defined() {
+        let mut random = 1u32;
+        for reach in [1, 2, 4, 5, 8] {
+            for _ in 0..50 {
+                let mut block = [0.0; 64];
+                for (i, coefficient) in block.iter_mut().enumerate() {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    if i % 8 < reach && i / 8 < reach {
+                        *coefficient = (random >> 24) as f32 - 128.0;
+                    }
+                }
+                check::<1>(&block);
+                check::<2>(&block);
+                check::<3>(&block);
+                check::<4>(&block);
+                check::<5>(&block);
+                check::<6>(&block);
+                check::<7>(&block);
+                check::<8>(&block);
+            }
         }
     }
-}
 
-/// Eight points of one line (Loeffler, Ligtenberg, Moschytz); the result is scaled by 2^BITS.
-#[inline(always)]
-fn line_of_eight(s: [Sample; 8]) -> [Sample; 8] {
-    let shared = (s[2] + s[6]) * FIX_0_541;
-    let (t2, t3) = (shared - s[6] * FIX_1_847, shared + s[2] * FIX_0_765);
-    let (t0, t1) = ((s[0] + s[4]) << BITS, (s[0] - s[4]) << BITS);
-    let even = [t0 + t3, t1 + t2, t1 - t2, t0 - t3];
-
-    let (z1, z2, z3, z4) = (s[7] + s[1], s[5] + s[3], s[7] + s[3], s[5] + s[1]);
-    let z5 = (z3 + z4) * FIX_1_175;
-    let (z1, z2) = (-z1 * FIX_0_899, -z2 * FIX_2_562);
-    let (z3, z4) = (z5 - z3 * FIX_1_961, z5 - z4 * FIX_0_390);
-    let odd = [
-        s[1] * FIX_1_501 + z1 + z4,
-        s[3] * FIX_3_072 + z2 + z3,
-        s[5] * FIX_2_053 + z2 + z4,
-        s[7] * FIX_0_298 + z1 + z3,
-    ];
-    let [e0, e1, e2, e3] = even;
-    let [o0, o1, o2, o3] = odd;
-    [e0 + o0, e1 + o1, e2 + o2, e3 + o3, e3 - o3, e2 - o2, e1 - o1, e0 - o0]
-}
-
-fn eight(block: &mut Block, out: &mut [u8], stride: usize) {
-    for x in 0..8 {
-        let column = line_of_eight(std::array::from_fn(|y| block[y * 8 + x]));
-        for (y, value) in column.into_iter().enumerate() {
-            block[y * 8 + x] = round_shift(value, BITS - PASS_BITS);
-        }
-    }
-    for y in 0..8 {
-        let row = line_of_eight(std::array::from_fn(|x| block[y * 8 + x]));
-        let out = &mut out[y * stride..][..8];
-        for (out, value) in out.iter_mut().zip(row) {
-            *out = sample(value, BITS + PASS_BITS + 3);
+    #[test]
+    fn flat_and_hostile_blocks_stay_within_a_byte() {
+        for (first, expected) in [(0.0, 128), (-2000.0, 0), (1e30, 255), (-1e30, 0), (8.0, 129)] {
+            let mut block = [0.0; 64];
+            block[0] = first;
+            let (mut flat, mut whole) = ([0; 64], [0; 64]);
+            write_flat::<8>(first, &mut flat, 8);
+            Basis::new(8).write::<8>(&block, 0xFF, &mut whole, 8);
+            assert_eq!((flat, whole), ([expected; 64], [expected; 64]));
         }
     }
 }

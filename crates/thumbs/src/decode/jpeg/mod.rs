@@ -19,14 +19,16 @@ use crate::watch::Input;
 /// 8 from 1/4 the SSIMULACRA2 score is 71, from 1/8 it is 46. Two is what libvips leaves, too.
 const LEFT_TO_RESIZER: u32 = 2;
 
-/// Finds the largest divisor that still leaves the resizer its share.
-pub(crate) fn divisor(frame: &Frame, edge: u32) -> u32 {
+/// Finds the least size that still leaves the resizer its share, in eighths of the picture's.
+pub(crate) fn eighths(frame: &Frame, edge: u32) -> u32 {
     if frame.process == Process::Lossless {
-        return 1;
+        return 8;
     }
-    let longest = u32::from(frame.width.max(frame.height));
-    let fits = |&divisor: &u32| longest >= edge.saturating_mul(LEFT_TO_RESIZER * divisor);
-    [8, 4, 2].into_iter().find(fits).unwrap_or(1)
+    let longest = u64::from(frame.width.max(frame.height));
+    let wanted = u64::from(edge) * u64::from(LEFT_TO_RESIZER);
+    let eighths = (1..8).find(|&n| longest * u64::from(n) >= wanted * 8).unwrap_or(8);
+    // What `jpeg-decoder` has.
+    if sequential::takes(frame) { eighths } else { eighths.next_power_of_two() }
 }
 
 /// An upper bound of the decoder's memory. That of `jpeg-decoder` follows from the way it works:
@@ -35,10 +37,11 @@ pub(crate) fn divisor(frame: &Frame, edge: u32) -> u32 {
 ///   of a sequential one wait in a queue for the inverse DCT, at worst all of them;
 /// - a plane for each component, then all of them interleaved;
 /// - a lossless picture has four-byte differences and two-byte samples beside its result.
-pub(crate) fn needed_bytes(frame: &Frame, divisor: u32, heights: &[u32]) -> u64 {
+pub(crate) fn needed_bytes(frame: &Frame, eighths: u32, heights: &[u32]) -> u64 {
     if sequential::takes(frame) {
-        return sequential::needed_bytes(frame, divisor, heights);
+        return sequential::needed_bytes(frame, eighths, heights);
     }
+    let divisor = 8 / eighths;
     let pixels = |d: u32| {
         let along = |n: u16| u64::from(n).div_ceil(u64::from(d)) + 64;
         along(frame.width) * along(frame.height)
@@ -64,11 +67,11 @@ pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
 }
 
 pub(crate) fn decode(mut input: Input, frame: &Frame, plan: &Plan) -> Result<Decoded, Error> {
-    let divisor = plan.divisor;
     input.end_jpeg_at_eof();
     if sequential::takes(frame) {
-        return sequential::decode(input, frame, divisor, &plan.heights).map(Decoded::Planes);
+        return sequential::decode(input, frame, plan.eighths, &plan.heights).map(Decoded::Planes);
     }
+    let divisor = 8 / plan.eighths;
     let mut decoder = Decoder::new(input);
     let scaled = |n: u16| n.div_ceil(divisor as u16);
     decoder.scale(scaled(frame.width), scaled(frame.height)).map_err(failure)?;

@@ -8,11 +8,10 @@
 //! pixels of the thumbnail.
 
 use std::io;
-use std::num::Wrapping;
 
 use super::bits::Bits;
 use super::huffman::Table;
-use super::idct::{self, Block};
+use super::idct::{Basis, Block, write_flat};
 use crate::Error;
 use crate::decode::planes::{Plane, Planes};
 use crate::decode::strips::Strips;
@@ -46,11 +45,12 @@ struct Component {
 
 struct Decoder {
     bits: Bits,
-    /// Samples of a block that are wanted each way: 8, 4, 2 or 1.
+    /// Samples of a block that are wanted each way: 1 to 8.
     size: usize,
+    basis: Basis,
     mcus: (usize, usize),
     components: Vec<Component>,
-    quantization: [Option<[i32; 64]>; 4],
+    quantization: [Option<[f32; 64]>; 4],
     dc: [Option<Table>; 4],
     ac: [Option<Table>; 4],
     restart_interval: usize,
@@ -123,10 +123,10 @@ impl Measures {
 }
 
 /// What the components occupy on their way to thumbnails of these heights.
-pub(super) fn needed_bytes(frame: &Frame, divisor: u32, heights: &[u32]) -> u64 {
+pub(super) fn needed_bytes(frame: &Frame, eighths: u32, heights: &[u32]) -> u64 {
     let component = |&sampling: &(u8, u8)| {
         let Measures { stride, rows, covers, unit_rows, .. } =
-            Measures::new(frame, sampling, 8 / divisor as usize);
+            Measures::new(frame, sampling, eighths as usize);
         Strips::needed_bytes(stride, rows, covers.1, unit_rows, heights)
     };
     frame.sampling.iter().map(component).sum::<u64>() + SMALL_CHANGE
@@ -135,14 +135,14 @@ pub(super) fn needed_bytes(frame: &Frame, divisor: u32, heights: &[u32]) -> u64 
 /// Tables and buffers.
 const SMALL_CHANGE: u64 = 64 << 10;
 
-/// Decodes to 1/`divisor` of the picture's size, and each component on to `heights`.
+/// Decodes to `eighths` of the picture's size, and each component on to `heights`.
 pub(super) fn decode(
     input: Input,
     frame: &Frame,
-    divisor: u32,
+    eighths: u32,
     heights: &[u32],
 ) -> Result<Planes, Error> {
-    let mut decoder = Decoder::new(Bits::new(input), frame, 8 / divisor as usize, heights);
+    let mut decoder = Decoder::new(Bits::new(input), frame, eighths as usize, heights);
     let mut short = false;
     while !decoder.components.iter().all(|component| component.done) {
         match decoder.step() {
@@ -188,6 +188,7 @@ impl Decoder {
         Decoder {
             bits,
             size,
+            basis: Basis::new(size),
             mcus,
             components,
             quantization: [None; 4],
@@ -235,7 +236,7 @@ impl Decoder {
                 return Err(Error::damaged("JPEG quantization table is cut short").into());
             }
             self.quantization[index] = Some(std::array::from_fn(|i| match wide {
-                true => i32::from(tail[2 * i]) << 8 | i32::from(tail[2 * i + 1]),
+                true => u16::from_be_bytes([tail[2 * i], tail[2 * i + 1]]).into(),
                 false => tail[i].into(),
             }));
             rest = &tail[bytes..];
@@ -343,12 +344,17 @@ impl Decoder {
             let out = &mut component.strips.unit_mut()[to..];
             let prediction = &mut component.dc_prediction;
             let bits = &mut self.bits;
+            let basis = &self.basis;
             // The size is a constant in each copy: the loops over a block are unrolled for it.
             match self.size {
-                1 => decode_block::<1>(bits, dc, ac, quantization, prediction, out, stride),
-                2 => decode_block::<2>(bits, dc, ac, quantization, prediction, out, stride),
-                4 => decode_block::<4>(bits, dc, ac, quantization, prediction, out, stride),
-                _ => decode_block::<8>(bits, dc, ac, quantization, prediction, out, stride),
+                1 => decode_block::<1>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                2 => decode_block::<2>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                3 => decode_block::<3>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                4 => decode_block::<4>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                5 => decode_block::<5>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                6 => decode_block::<6>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                7 => decode_block::<7>(bits, dc, ac, quantization, basis, prediction, out, stride),
+                _ => decode_block::<8>(bits, dc, ac, quantization, basis, prediction, out, stride),
             }?;
         }
         Ok(())
@@ -372,21 +378,22 @@ impl Decoder {
 }
 
 /// How many coefficients, in the order of coding, the lowest `size` frequencies each way are among.
-const fn wanted(size: usize) -> usize {
-    match size {
-        1 => 1,
-        2 => 5,
-        4 => 25,
-        _ => 64,
+const fn wanted(size: u8) -> usize {
+    let mut k = 63;
+    while ZIGZAG[k] / 8 >= size || ZIGZAG[k] % 8 >= size {
+        k -= 1;
     }
+    k + 1
 }
 
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "parts of the decoder that are borrowed apart")]
 fn decode_block<const SIZE: usize>(
     bits: &mut Bits,
     dc: &Table,
     ac: &Table,
-    quantization: &[i32; 64],
+    quantization: &[f32; 64],
+    basis: &Basis,
     prediction: &mut i32,
     out: &mut [u8],
     stride: usize,
@@ -395,11 +402,12 @@ fn decode_block<const SIZE: usize>(
     bits.refill()?;
     let (_, difference) = dc.decode(bits).ok_or_else(bad_code)?;
     *prediction = prediction.wrapping_add(difference);
-    let first = Wrapping(*prediction) * Wrapping(quantization[0]);
+    let first = *prediction as f32 * quantization[0];
 
-    let mut block: Block = [Wrapping(0); 64];
+    let mut block: Block = [0.0; 64];
     block[0] = first;
-    let mut flat = true;
+    // Where its coefficients are, ORed.
+    let mut positions = 0;
     let mut k = 1;
     while k < 64 {
         bits.refill()?;
@@ -412,16 +420,17 @@ fn decode_block<const SIZE: usize>(
             continue;
         }
         k += usize::from(symbol >> 4);
-        if k < wanted(SIZE) {
-            block[usize::from(ZIGZAG[k] & 63)] = Wrapping(value * quantization[k]);
-            flat = false;
+        if k < const { wanted(SIZE as u8) } {
+            let position = ZIGZAG[k] & 63;
+            block[usize::from(position)] = value as f32 * quantization[k];
+            positions |= position;
         }
         k += 1;
     }
-    if flat {
-        idct::write_flat(SIZE, first, out, stride);
+    if positions == 0 {
+        write_flat::<SIZE>(first, out, stride);
     } else {
-        idct::write(SIZE, &mut block, out, stride);
+        basis.write::<SIZE>(&block, positions, out, stride);
     }
     Ok(())
 }
