@@ -1,7 +1,7 @@
 //! The cache as callers see it.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use crate::flight::{Entered, Flight, Slot, deadline_in};
 use crate::key::{Key, Name, source_prefix};
 use crate::lease::{Lease, detach};
 use crate::limits::Limits;
+use crate::listing::Listing;
 use crate::refusal::Refusal;
 use crate::stats::{Event, Stats};
 use crate::store::Store;
@@ -93,7 +94,7 @@ impl FileCache {
         if let Some(entry) = self.find(key) {
             return Begin::Hit(entry);
         }
-        if let Some(refusal) = self.store.refusals.find(key, self.store.purges(&key.name())) {
+        if let Some(refusal) = self.store.find_refusal(key) {
             self.store.counters.add(Event::Refused);
             return Begin::Refused(refusal);
         }
@@ -150,6 +151,49 @@ impl FileCache {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        self.get_or(key, |lease| lease.write(make))
+    }
+
+    /// The entry of `key`, copied from the reader that `open` returns if need be: a blob of a
+    /// database, say, that is then served by descriptor and is in the page cache once, however many
+    /// connections and threads there are. `open` is not called for a hit or a waiter.
+    ///
+    /// ```
+    /// # use larder_files::{FileCache, Key, Limits};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let cache = FileCache::open(dir.path(), Limits::new())?;
+    /// # let connection_and_row = || std::io::Result::Ok(&b"as long as you like"[..]);
+    /// let key = Key::new("films/17", "version 4", "");
+    /// let entry = cache.get_or_copy(&key, || connection_and_row())?;
+    /// assert_eq!(entry.len(), 19);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `open` and of the reader as [`is_failed`](Error::is_failed), else as
+    /// [`get_or_make`](FileCache::get_or_make).
+    ///
+    /// # Panics
+    /// If `open` or the reader does; those who wait get an [error](Error::is_panicked).
+    pub fn get_or_copy<R: Read, E>(
+        &self,
+        key: &Key,
+        open: impl FnOnce() -> Result<R, E>,
+    ) -> Result<Entry, Error>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.get_or(key, |lease| match open() {
+            Ok(reader) => lease.copy(reader),
+            Err(e) => Err(lease.fail(e.into().into())),
+        })
+    }
+
+    fn get_or(
+        &self,
+        key: &Key,
+        lead: impl FnOnce(Lease) -> Result<Entry, Error>,
+    ) -> Result<Entry, Error> {
         let deadline = deadline_in(self.store.limits.wait);
         loop {
             match self.begin(key) {
@@ -157,7 +201,7 @@ impl FileCache {
                 Begin::Refused(refusal) => return Err(refusal.to_error()),
                 Begin::Make(mut lease) => {
                     lease.stay_here();
-                    return lease.write(make);
+                    return lead(lease);
                 }
                 Begin::Busy(flight) => match flight.wait(deadline) {
                     // The maker went away without a word: the next is one of us.
@@ -176,7 +220,10 @@ impl FileCache {
         for slot in self.store.flights.take(|flying| *flying == name) {
             detach(&self.store, &slot);
         }
-        self.store.unlink(&name, "remove")
+        self.store.unlink(&self.store.refusal_of(key).name(), "remove");
+        let removed = self.store.unlink(&name, "remove");
+        self.store.note_purge(name.stripe());
+        removed
     }
 
     /// Removes every entry of a source, whatever its version and parameters, and returns how many
@@ -194,7 +241,9 @@ impl FileCache {
             detach(&self.store, &slot);
         }
         let directory = self.store.tree.directory_of_source(&prefix);
-        self.unlink_all(&directory, |name| name.has_source(&prefix))
+        let removed = self.unlink_all(&directory, |name| name.has_source(&prefix));
+        self.store.note_purge(usize::from(prefix[0]));
+        removed
     }
 
     /// Removes every entry, and returns how many files that were.
@@ -210,6 +259,7 @@ impl FileCache {
         for name in names {
             self.store.unlink(&name, "remove");
         }
+        (0..256).for_each(|stripe| self.store.note_purge(stripe));
         removed
     }
 
@@ -226,6 +276,15 @@ impl FileCache {
                 0
             }
         }
+    }
+
+    /// Walks over the entries on disk: what they are of, how long, when they were last used.
+    ///
+    /// It is lazy and in no order, holds one directory at a time, and reads the end of each file,
+    /// so it costs an open and a read an entry; it is no use. Entries that come or go meanwhile may
+    /// be met or not. A body is not summed before the entry is asked for.
+    pub fn entries(&self) -> Listing {
+        Listing::new(self.store.clone())
     }
 
     /// Waits until the files that were there at open have been counted and what was over the

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -45,6 +45,9 @@ struct Inner {
     used: AtomicU64,
     /// The mtime of the file as far as we know; advanced by the one who takes on to set it.
     touched: AtomicU64,
+    /// Set once, by the one who put the entry into the table of descriptors and then saw that its
+    /// file had not left the tree before; read by every hot hit.
+    admitted: AtomicBool,
 }
 
 impl Entry {
@@ -55,6 +58,7 @@ impl Entry {
             etag: format!("\"{sum:032x}\""),
             used: AtomicU64::new(now_ns()),
             touched: AtomicU64::new(touched),
+            admitted: AtomicBool::new(false),
         }))
     }
 
@@ -115,6 +119,17 @@ impl Entry {
 
     pub(crate) fn is_of(&self, key: &[u8]) -> bool {
         *self.0.key == *key
+    }
+
+    /// Lets hot hits have it.
+    pub(crate) fn set_admitted(&self) {
+        // Relaxed, as its reader: all else in the entry came with the table's own hand-over, and
+        // one who reads it early or late asks the disk or asked before the purge.
+        self.0.admitted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.0.admitted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn used(&self) -> u64 {

@@ -11,6 +11,9 @@ const LONGEST_PART: usize = 1024;
 /// Set in the length of a part that is kept as its digest.
 const DIGESTED: u32 = 1 << 31;
 
+/// Source, version, parameters.
+const PARTS: usize = 3;
+
 /// Names one entry: what it is made from, which state of that, and how.
 ///
 /// Two keys are equal when all three parts are. A new version of a source is a new key: the entry
@@ -22,6 +25,9 @@ pub struct Key {
 }
 
 impl Key {
+    /// The longest canonical form there is: that of a [refusal](Key::of_refusal).
+    pub(crate) const LONGEST: usize = (PARTS + 1) * (4 + LONGEST_PART);
+
     /// Builds a key.
     ///
     /// - `source` identifies what the entry is made from: a path, a row id. It is the unit of
@@ -42,6 +48,44 @@ impl Key {
             push_part(&mut bytes, part);
         }
         let name = Name::new(&source_prefix(parts[0]), blake3::hash(&bytes).as_bytes());
+        Key { bytes: bytes.into(), name }
+    }
+
+    /// What it is made from; `None` when that is over 1,024 bytes and known by its digest alone.
+    pub fn source(&self) -> Option<&[u8]> {
+        self.part(0)
+    }
+
+    /// The state of the source; `None` when that is over 1,024 bytes.
+    pub fn version(&self) -> Option<&[u8]> {
+        self.part(1)
+    }
+
+    /// How it is made; `None` when that is over 1,024 bytes.
+    pub fn parameters(&self) -> Option<&[u8]> {
+        self.part(2)
+    }
+
+    fn part(&self, nth: usize) -> Option<&[u8]> {
+        let (digested, part) = parts(&self.bytes).nth(nth)?;
+        (!digested).then_some(part)
+    }
+
+    /// The key whose canonical form a file of this name keeps; `None` if it is of another name, or
+    /// no entry's.
+    pub(crate) fn read_back(bytes: &[u8], name: Name) -> Option<Key> {
+        let whole = parts(bytes).map(|(_, part)| 4 + part.len()).sum::<usize>() == bytes.len();
+        let is_of = Name::new(&name.source(), blake3::hash(bytes).as_bytes()) == name;
+        let is_entry = parts(bytes).count() == PARTS && whole && is_of;
+        is_entry.then(|| Key { bytes: bytes.into(), name })
+    }
+
+    /// The key under which a refusal of this one is kept, by one version of the pipeline: a form of
+    /// four parts, so never that of an entry, and of the same source, so that it is purged with it.
+    pub(crate) fn of_refusal(&self, pipeline: &[u8]) -> Key {
+        let mut bytes = self.bytes.to_vec();
+        push_part(&mut bytes, pipeline);
+        let name = Name::new(&self.name.source(), blake3::hash(&bytes).as_bytes());
         Key { bytes: bytes.into(), name }
     }
 
@@ -69,6 +113,17 @@ fn push_part(bytes: &mut Vec<u8>, part: &[u8]) {
         bytes.extend_from_slice(&(32 | DIGESTED).to_le_bytes());
         bytes.extend_from_slice(blake3::hash(part).as_bytes());
     }
+}
+
+/// The parts of a canonical form, each with whether it is a digest; ends where the form is broken.
+fn parts(mut bytes: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = bytes.split_first_chunk::<4>()?;
+        let head = u32::from_le_bytes(*head);
+        let (part, rest) = rest.split_at_checked((head & !DIGESTED) as usize)?;
+        bytes = rest;
+        Some((head & DIGESTED != 0, part))
+    })
 }
 
 /// The first bytes of the name of every entry of one source.
@@ -108,6 +163,12 @@ impl Name {
             *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
         }
         Some(Name(name))
+    }
+
+    fn source(&self) -> [u8; Name::SOURCE] {
+        let mut prefix = [0; Name::SOURCE];
+        prefix.copy_from_slice(&self.0[..Name::SOURCE]);
+        prefix
     }
 
     pub(crate) fn has_source(&self, prefix: &[u8; Name::SOURCE]) -> bool {

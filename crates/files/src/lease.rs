@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::error::{Error, SharedError};
 use crate::flight::{Outcome, Slot};
 use crate::index::{Account, cost_of};
 use crate::key::Key;
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 use crate::stats::Event;
 use crate::store::Store;
 use crate::sys;
@@ -84,7 +84,8 @@ impl Lease {
     /// It never fails: what cannot be stored is handed out from memory, and the fault is counted.
     pub fn publish(mut self, bytes: &[u8]) -> Entry {
         let sum = xxh3_128(bytes);
-        let entry = self.store_body(0, bytes, sum).unwrap_or_else(|| {
+        let key = self.key.clone();
+        let entry = self.store_body(&key, 0, bytes, sum).unwrap_or_else(|| {
             let body = Body::Memory(Bytes::copy_from_slice(bytes));
             Entry::new(self.key.bytes().clone(), body, sum, now_ns())
         });
@@ -103,8 +104,27 @@ impl Lease {
     /// [`is_too_large`](Error::is_too_large) past the limit. A full or vanished disk is not an
     /// error.
     pub fn write<E>(
-        mut self,
+        self,
         make: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<Entry, Error>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.write_with(|writer| make(writer))
+    }
+
+    /// Publishes all that `reader` has and wakes the waiters. At most 512 KiB of it are in memory
+    /// at a time, as long as the disk can keep it.
+    ///
+    /// # Errors
+    /// The reader's as [`is_failed`](Error::is_failed), else as [`write`](Lease::write).
+    pub fn copy(self, reader: impl Read) -> Result<Entry, Error> {
+        self.write_with(|writer| writer.take_from(reader))
+    }
+
+    fn write_with<E>(
+        mut self,
+        make: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
     ) -> Result<Entry, Error>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -130,7 +150,8 @@ impl Lease {
     fn land(&mut self, written: Written) -> Outcome {
         self.store.counters.add(Event::Made);
         let Written { spilled, rest, sum } = written;
-        if let Some(entry) = self.store_body(spilled, &rest, sum) {
+        let key = self.key.clone();
+        if let Some(entry) = self.store_body(&key, spilled, &rest, sum) {
             return Ok(entry);
         }
         let bytes = match &self.draft {
@@ -152,26 +173,35 @@ impl Lease {
     /// Tells the waiters that the entry cannot be made, and remembers it for `ttl`: until then
     /// [`begin`](crate::FileCache::begin) answers with the reason.
     ///
-    /// It is kept in memory and in a bounded number; a purge or a removal forgets it.
-    pub fn refuse(self, reason: SharedError, ttl: Duration) -> Refusal {
-        let refusal = self.store.refusals.add(&self.key, reason, ttl, self.purges);
+    /// It is kept in memory and, as a small file, on disk, within the bounds of the cache: it holds
+    /// in every process and after a restart, where the reason is its text alone. A purge or a
+    /// removal forgets it, and another [`pipeline`](crate::Limits::pipeline) does not see it.
+    pub fn refuse(mut self, reason: SharedError, ttl: Duration) -> Refusal {
+        if self.store.limits.max_refusals > 0 {
+            let body = refusal::encode(&reason, ttl);
+            let key = self.key.of_refusal(&self.store.limits.pipeline);
+            self.store_body(&key, 0, &body, xxh3_128(&body));
+        }
+        let refusal = Refusal::new(reason, ttl, self.purges);
+        self.store.refusals.add(&self.key, refusal.clone());
         self.conclude(Err(refusal.to_error()));
         refusal
     }
 
-    /// The entry on disk, or `None` when the disk would not have it.
-    fn store_body(&mut self, spilled: u64, rest: &[u8], sum: u128) -> Option<Entry> {
+    /// The entry on disk, or `None` when the disk would not have it. `key` is the lease's own, or
+    /// that of its refusal.
+    fn store_body(&mut self, key: &Key, spilled: u64, rest: &[u8], sum: u128) -> Option<Entry> {
         let draft = self.draft.take()?;
         let body_len = spilled + rest.len() as u64;
         let boot = self.store.tree.boot();
-        let trailer = Trailer { body_len, body_sum: sum, boot }.encode(self.key.bytes());
+        let trailer = Trailer { body_len, body_sum: sum, boot }.encode(key.bytes());
         let cost = cost_of(body_len + trailer.len() as u64);
         let stored = if self.store.reserve(cost) {
             let stored = self
                 .seal(&draft, spilled, rest, &trailer, cost)
                 .map_err(|e| self.note_unless_purged(&draft, e))
                 .ok()
-                .and_then(|file| self.put(&draft, file, body_len, sum, cost));
+                .and_then(|file| self.put(key, &draft, file, body_len, sum, cost));
             if stored.is_none() {
                 self.store.index.lock().release(cost);
             }
@@ -217,11 +247,19 @@ impl Lease {
     }
 
     /// Renames the draft into its place, unless a purge was first.
-    fn put(&self, draft: &Draft, file: File, body_len: u64, sum: u128, cost: u64) -> Option<Entry> {
-        let (store, name) = (&self.store, self.key.name());
+    fn put(
+        &self,
+        key: &Key,
+        draft: &Draft,
+        file: File,
+        body_len: u64,
+        sum: u128,
+        cost: u64,
+    ) -> Option<Entry> {
+        let (store, name) = (&self.store, key.name());
         let epoch = store.epoch(&name);
         let body = Body::File { file: Arc::new(file), offset: 0, len: body_len };
-        let entry = Entry::new(self.key.bytes().clone(), body, sum, now_ns());
+        let entry = Entry::new(key.bytes().clone(), body, sum, now_ns());
         let renamed = {
             let mut state = self.slot.state();
             if state.detached {
@@ -238,7 +276,10 @@ impl Lease {
         };
         match renamed {
             Ok(()) => {
-                store.admit(name, &entry, epoch);
+                // A refusal is kept in memory anyway: it needs no descriptor.
+                if *key == self.key {
+                    store.admit(name, &entry, epoch);
+                }
                 Some(entry)
             }
             Err(e) => {

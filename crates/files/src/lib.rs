@@ -50,6 +50,7 @@
 //! | `draft`, `writer` | the unpublished file and its lock; what is written to it |
 //! | `tree`, `trailer`, `key` | the directory; the end of a file; its name |
 //! | `index`, `chores` | the accounts; the thread that rebuilds them |
+//! | `listing` | a walk over what there is |
 //! | `entry`, `refusal`, `error`, `faults`, `limits`, `stats` | what callers hold |
 //! | `sys` | what differs between platforms |
 
@@ -66,6 +67,7 @@ mod index;
 mod key;
 mod lease;
 mod limits;
+mod listing;
 mod refusal;
 mod stats;
 mod store;
@@ -83,5 +85,6 @@ pub use flight::Flight;
 pub use key::Key;
 pub use lease::Lease;
 pub use limits::Limits;
+pub use listing::{Listed, Listing};
 pub use refusal::Refusal;
 pub use stats::Stats;

@@ -19,6 +19,7 @@ pub struct Limits {
     pub(crate) max_entry_bytes: u64,
     pub(crate) open_descriptors: u64,
     pub(crate) max_refusals: u64,
+    pub(crate) pipeline: Arc<[u8]>,
     pub(crate) max_waiters: usize,
     pub(crate) wait: Duration,
     pub(crate) touch_every: Duration,
@@ -37,6 +38,7 @@ impl Limits {
             max_entry_bytes: 256 << 20,
             open_descriptors: 1024,
             max_refusals: 10_000,
+            pipeline: Arc::default(),
             max_waiters: 4096,
             wait: Duration::from_secs(30),
             touch_every: Duration::from_secs(3600),
@@ -85,9 +87,21 @@ impl Limits {
         self
     }
 
-    /// Refusals remembered in memory. Default 10,000; 0 remembers none.
+    /// Refusals remembered in memory; those on disk are files, bounded as all files are. Default
+    /// 10,000; 0 remembers none, in memory or on disk.
     pub fn max_refusals(mut self, count: u64) -> Limits {
         self.max_refusals = count;
+        self
+    }
+
+    /// Names the version of the code that makes entries, for the sake of
+    /// [refusals](crate::Lease::refuse): what one version could not make, the next one tries again
+    /// at once, while the entries that could be made stay. Default empty.
+    ///
+    /// A pipeline that makes different entries belongs into the version of their
+    /// [keys](crate::Key::new), and then does the same for refusals.
+    pub fn pipeline(mut self, version: impl AsRef<[u8]>) -> Limits {
+        self.pipeline = version.as_ref().into();
         self
     }
 

@@ -6,6 +6,11 @@
 //! file was opened or renamed, and looks again after the insertion: either the bump is seen and
 //! the entry is taken out again, or the bump is later than the insertion, and then so is the
 //! invalidation that follows it. All of these are `SeqCst`, and none is on the way of a hot hit.
+//!
+//! Between the insertion and the second look the entry may be of a file that a purge, which has
+//! returned, unlinked. A hot hit therefore takes only what is marked as admitted, after that look:
+//! who gets a marked entry out of the table got it before any invalidation that follows the mark,
+//! so his call began before the purge returned.
 
 use std::fs;
 use std::io;
@@ -23,7 +28,7 @@ use crate::flight::Flights;
 use crate::index::{Account, Index, cost_of};
 use crate::key::{BuildNameHasher, Key, Name};
 use crate::limits::Limits;
-use crate::refusal::Refusals;
+use crate::refusal::{self, Refusal, Refusals};
 use crate::stats::{Counters, Event, Stats};
 use crate::sys;
 use crate::trailer::{FOOTER, Flaw};
@@ -47,7 +52,9 @@ pub(crate) struct Store {
     hot: Cache<Name, Entry, BuildNameHasher>,
     /// By [`Name::stripe`]; bumped by whoever unlinks, see above.
     epochs: [AtomicU64; 256],
-    /// By the same; bumped by removals and purges only, which is what a refusal must not outlive.
+    /// By the same; bumped by removals and purges only, which is what a refusal must not outlive:
+    /// before they detach makers, and after they unlinked, since a refusal may have been read from
+    /// its file meanwhile.
     purges: [AtomicU64; 256],
 }
 
@@ -86,7 +93,10 @@ impl Store {
 
     /// The entry of `key` if its descriptor is open: no system call.
     pub(crate) fn find_hot(&self, key: &Key) -> Option<Entry> {
-        let entry = self.hot.get(&key.name()).filter(|entry| entry.is_of(key.bytes()))?;
+        let entry = self.hot.get(&key.name())?;
+        if !(entry.is_admitted() && entry.is_of(key.bytes())) {
+            return None;
+        }
         self.note_use(&entry);
         Some(entry)
     }
@@ -114,6 +124,40 @@ impl Store {
         None
     }
 
+    /// The key of the file that keeps a refusal of this one by this version of the pipeline.
+    pub(crate) fn refusal_of(&self, key: &Key) -> Key {
+        key.of_refusal(&self.limits.pipeline)
+    }
+
+    /// A refusal that holds, from memory or else from the tree.
+    pub(crate) fn find_refusal(&self, key: &Key) -> Option<Refusal> {
+        if self.limits.max_refusals == 0 {
+            return None;
+        }
+        // Read before the file is looked for: a purge that unlinks it later is after this.
+        let purges = self.purges(&key.name());
+        self.refusals.find(key, purges).or_else(|| {
+            let kept = self.refusal_of(key);
+            let refusal = match self.open_file(&kept) {
+                Found::Entry(entry) => refusal::decode(&entry.read().ok()?, purges),
+                Found::Absent => return None,
+                Found::Unusable(flaw) => {
+                    self.remove_unusable(&kept.name(), flaw);
+                    return None;
+                }
+                Found::Fault(e) => {
+                    self.faults.note("open", &self.tree.path(&kept.name()), e);
+                    return None;
+                }
+            };
+            match &refusal {
+                Some(refusal) => self.refusals.add(key, refusal.clone()),
+                None => drop(self.unlink(&kept.name(), "remove")),
+            }
+            refusal
+        })
+    }
+
     fn open_file(&self, key: &Key) -> Found {
         match self.tree.open(key) {
             Found::Fault(e) if sys::is_out_of_descriptors(&e) => {
@@ -136,7 +180,9 @@ impl Store {
     pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) -> bool {
         self.hot.insert(name, entry.clone());
         let unchanged = self.epoch(&name) == epoch;
-        if !unchanged {
+        if unchanged {
+            entry.set_admitted();
+        } else {
             self.hot.invalidate(&name);
         }
         unchanged

@@ -50,9 +50,19 @@ impl Trailer {
 
     /// Reads the trailer of a file of `file_len` bytes whose last bytes are `tail`.
     ///
-    /// `tail` holds at least `key.len() + FOOTER` bytes; no length in the file is trusted before
-    /// it has been compared with `file_len`.
+    /// `tail` holds at least `key.len() + FOOTER` bytes.
     pub(crate) fn decode(tail: &[u8], file_len: u64, key: &[u8]) -> Result<Trailer, Flaw> {
+        let (trailer, found) = Trailer::parse(tail, file_len)?;
+        if *found != *key {
+            return Err(Flaw::Collision);
+        }
+        Ok(trailer)
+    }
+
+    /// The same for one who does not know the key, which comes back; [`Flaw::Collision`] when it
+    /// begins before `tail` does. No length in the file is trusted before it has been compared
+    /// with `file_len`.
+    pub(crate) fn parse(tail: &[u8], file_len: u64) -> Result<(Trailer, &[u8]), Flaw> {
         let (before, footer) = tail.split_last_chunk::<FOOTER>().ok_or(Flaw::Torn)?;
         if footer[56..] != MAGIC || u32_at(footer, 44) != FORMAT {
             return Err(Flaw::Torn);
@@ -64,17 +74,15 @@ impl Trailer {
             return Err(Flaw::Torn);
         }
         if key_len > before.len() {
-            // Whole by its lengths, and the key is longer than the one asked for.
+            // Whole by its lengths, and the key is longer than any that was asked for.
             return Err(Flaw::Collision);
         }
         let signed = &tail[tail.len() - FOOTER - key_len..tail.len() - 16];
         if trailer_sum(signed) != u64_at(footer, 48) {
             return Err(Flaw::Torn);
         }
-        if signed[..key_len] != *key {
-            return Err(Flaw::Collision);
-        }
-        Ok(Trailer { body_len, body_sum: u128_at(footer, 0), boot: u128_at(footer, 16) })
+        let (body_sum, boot) = (u128_at(footer, 0), u128_at(footer, 16));
+        Ok((Trailer { body_len, body_sum, boot }, &signed[..key_len]))
     }
 }
 

@@ -151,7 +151,7 @@ impl Tree {
     }
 
     /// The directories `xx/yy` that exist.
-    pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> + '_ {
+    pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> + Send + use<> {
         // Made lazily: the listing of one level is held at a time.
         pairs_in(&self.root).into_iter().flat_map(|directory| pairs_in(&directory))
     }

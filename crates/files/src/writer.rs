@@ -1,7 +1,7 @@
 //! Where a maker writes: memory first, the draft when it grows, and memory again if that fails.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
@@ -60,6 +60,36 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Takes all that a reader has, into the buffer itself.
+    pub(crate) fn take_from(&mut self, mut reader: impl Read) -> io::Result<()> {
+        loop {
+            let had = self.buffer.len();
+            // One byte past the limit, so that one who goes past it is found out.
+            let piece = (self.limit - self.len()).saturating_add(1).min(SPILL as u64);
+            let n = reader.by_ref().take(piece).read_to_end(&mut self.buffer)?;
+            if n == 0 {
+                return Ok(());
+            }
+            if self.len() > self.limit {
+                return Err(self.pass_limit());
+            }
+            self.sum.update(&self.buffer[had..]);
+            if self.buffer.len() >= SPILL {
+                self.spill()?;
+            }
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.spilled + self.buffer.len() as u64
+    }
+
+    fn pass_limit(&mut self) -> io::Error {
+        self.too_large = true;
+        let message = format!("the entry is larger than the limit of {} bytes", self.limit);
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    }
+
     fn spill(&mut self) -> io::Result<()> {
         let Some(draft) = self.draft else { return Ok(()) };
         match sys::write_all_at(draft, &self.buffer, self.spilled) {
@@ -103,11 +133,8 @@ pub(crate) fn read_back(draft: &File, spilled: u64, rest: &[u8]) -> io::Result<V
 
 impl Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = self.spilled + self.buffer.len() as u64 + bytes.len() as u64;
-        if len > self.limit {
-            self.too_large = true;
-            let message = format!("the entry is larger than the limit of {} bytes", self.limit);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        if self.len() + bytes.len() as u64 > self.limit {
+            return Err(self.pass_limit());
         }
         self.sum.update(bytes);
         self.buffer.extend_from_slice(bytes);

@@ -1,7 +1,9 @@
 //! What was removed or purged is gone: from memory, from disk, after a restart, and when a maker
 //! that began before comes late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::thread;
 
 use larder_files::{Begin, FileCache, Key, Lease, Limits};
 use tempfile::TempDir;
@@ -91,7 +93,7 @@ fn a_late_streamed_body_is_whole_in_memory() {
 fn a_purge_under_fire_leaves_nothing_of_before() {
     let (_dir, cache) = cache();
     let key = Key::new("photo", "1", "p");
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..500).for_each(|_| put(&cache, &key)));
         }
@@ -115,4 +117,32 @@ fn clear_takes_everything() {
     assert!((0..50).all(|n| cache.get(&Key::new(format!("{n}"), "1", "p")).is_none()));
     assert!(dir.path().join("larder-files").exists(), "the claim stays");
     put(&cache, &Key::new("0", "1", "p"));
+}
+
+/// Who opened a file before it was purged may still be on the way into the table of descriptors
+/// when the purge returns: nobody may get it from there.
+#[test]
+fn a_file_opened_before_a_purge_is_not_handed_out_after_it() {
+    let (dir, cache) = cache();
+    let writer = FileCache::open(dir.path(), Limits::new()).unwrap();
+    let key = Key::new("source", "1", "p");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = cache.get(&key);
+                }
+            });
+        }
+        let mut wrong = 0;
+        for _ in 0..2000 {
+            put(&writer, &key);
+            cache.purge_source("source");
+            wrong += (0..200).filter(|_| cache.get_hot(&key).is_some()).count();
+            writer.purge_source("source");
+        }
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(wrong, 0, "hits on a purged file");
+    });
 }

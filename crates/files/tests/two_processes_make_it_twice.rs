@@ -151,3 +151,45 @@ fn a_maker_elsewhere_that_hangs_is_passed_by() {
     lease.publish(b"body");
     assert_eq!(there.get(&key(1)).unwrap().etag(), uncached.etag());
 }
+
+#[test]
+#[ignore = "a child of the next test"]
+fn child_that_hammers() {
+    let Some(dir) = child::dir() else { return };
+    // Room for a third of it: both evict what the other is serving.
+    let limits = Limits::new().max_files(20).open_descriptors(8);
+    let cache = FileCache::open(dir, limits).unwrap();
+    let body = |n: usize| vec![n as u8; [0, 700, 20_000, 300_000][n % 4] + n];
+    let mut turn = std::process::id() as usize;
+    for _ in 0..4000 {
+        turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let n = (turn >> 33) % 60;
+        match (turn >> 20) % 16 {
+            0 => drop(cache.remove(&key(n))),
+            1 => drop(cache.purge_source(format!("source {n}"))),
+            _ => {
+                let made = cache.get_or_make(&key(n), |out| out.write_all(&body(n)));
+                assert_eq!(made.unwrap().read().unwrap(), body(n), "entry {n} is torn");
+            }
+        }
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.torn, stats.collisions), (0, 0), "{stats:?}");
+    assert!(stats.evicted > 0 && stats.hits_cold > 0, "{stats:?}");
+    assert_eq!(stats.faults, 0, "{stats:?}");
+}
+
+#[test]
+fn two_processes_that_hammer_one_directory_serve_nothing_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || child::command("child_that_hammers", dir.path()).stdout(Stdio::null()).spawn();
+    let children: Vec<_> = (0..2).map(|_| start().unwrap()).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let cache = open(dir.path(), Limits::new().verify_up_to(u64::MAX));
+    let listed: Vec<_> = cache.entries().collect();
+    assert!(listed.iter().all(|found| cache.get(found.key()).is_some()));
+    assert_eq!(cache.stats().torn, 0);
+    assert_eq!(fs::read_dir(dir.path().join("drafts")).unwrap().count(), 0);
+}
