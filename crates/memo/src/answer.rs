@@ -3,6 +3,7 @@
 //! | it finds | it |
 //! |---|---|
 //! | itself inside a transaction | runs its loader, and neither keeps nor shares what it brings |
+//! | nothing, and its loader opens one | leads, and abandons the flight when the loader returns |
 //! | a live value | returns it |
 //! | one that is due, and takes the turn | leads a refresh; if that fails, returns the value |
 //! | a live negative entry, and asks for either | returns none |

@@ -162,7 +162,8 @@ impl<K, V> Builder<K, V> {
 
     /// Makes every entry depend on these tables: a bump of one of them makes all stale.
     ///
-    /// Default: none. Each hit reads the version of each table, so name a handful at most.
+    /// Default: none; each call adds to those of the earlier ones, and a table that is named again
+    /// counts once. Each hit reads the version of each table, so name a handful at most.
     ///
     /// # Panics
     ///
@@ -205,7 +206,7 @@ impl<K, V> Builder<K, V> {
         self
     }
 
-    /// Sets the clock that lives are measured by.
+    /// Sets the clock that lives are measured by. It must not use the memo.
     ///
     /// Default: the monotonic clock of the system; on Linux the coarse one, exact to a few
     /// milliseconds, since hits read it.

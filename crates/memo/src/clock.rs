@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 ///
 /// Any `Fn() -> Duration` is one, so a test injects a counter that it moves by hand. If it goes
 /// back, entries live longer by that much; nothing else happens.
+///
+/// It is asked under locks of whatever it was given to, which it must not use.
 pub trait Clock: Send + Sync + 'static {
     /// Returns the time since the clock's own epoch.
     fn now(&self) -> Duration;

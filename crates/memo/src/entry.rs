@@ -90,10 +90,11 @@ impl<V> Entry<V> {
 
     /// Takes the turn of this phase; false if somebody has.
     ///
+    /// Once it is taken this only reads: the other hits of the window do not fight for the line.
     /// Relaxed: which caller it is does not matter, only that it is one.
     pub(crate) fn take_turn(&self, phase: Phase) -> bool {
         let next = phase.next_turn();
-        self.turn.fetch_max(next, Ordering::Relaxed) < next
+        self.has_turn(phase) && self.turn.fetch_max(next, Ordering::Relaxed) < next
     }
 
     /// Tells whether the turn of this phase is still to be taken.

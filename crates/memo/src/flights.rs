@@ -23,8 +23,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The attached flights. As many as there are loads at this moment, so a list serves: its
-/// length is bounded by the threads of the process, not by its keys.
+/// The attached flights: as many as there are keys in loads at this moment. That is a key for each
+/// thread that loads, so a list serves, and for each that loads a page of them, as many as its page
+/// has. Whoever boards searches all of the list, so a page costs the square of its length, divided
+/// by the lists that a memo has.
 pub(crate) struct Flights<K, T> {
     /// Changed under the lock by newcomers (attach), leaders (take off) and invalidations.
     list: Mutex<Vec<Attached<K, T>>>,

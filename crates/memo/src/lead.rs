@@ -130,6 +130,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     }
 
     /// Stores what was loaded unless it was invalidated meanwhile, and gives it to the waiters.
+    /// Does neither if the loader opened a transaction: what it read may never be committed.
     pub(crate) fn land<Q>(
         &self,
         lead: Lead<'_, K, Landed<V>>,
@@ -142,6 +143,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         Q: ToOwned<Owned = K> + ?Sized,
     {
         let Loaded { value, terms, begun, ended, took } = loaded;
+        if !terms.is_shared {
+            // Dropping the lead has a waiter load in its place.
+            return value;
+        }
         let (stamp, sources) = (lead.stamp(), terms.sources);
         let sources_too = sources.clone();
         let landed = Landed { value: value.clone(), stamp, sources: sources_too, is_late: false };

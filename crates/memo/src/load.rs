@@ -1,7 +1,8 @@
 //! What a loader may say of the value that it is loading.
 
 use crate::entry::Sources;
-use crate::tables::{Epochs, Version};
+use crate::tables::{Epochs, Version, add_once};
+use crate::transaction::Watch;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
@@ -31,14 +32,17 @@ pub struct Load<'m> {
     versions: RefCell<Vec<Version>>,
     expires_in: Cell<Option<Duration>>,
     is_kept: Cell<bool>,
+    watch: Watch,
 }
 
-/// What a loader has said.
+/// What a loader has said, and how it ran.
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) sources: Sources,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) is_kept: bool,
+    /// Whether anyone but the caller may have it: no transaction of the tables began meanwhile.
+    pub(crate) is_shared: bool,
 }
 
 impl<'m> Load<'m> {
@@ -48,13 +52,15 @@ impl<'m> Load<'m> {
             versions: RefCell::default(),
             expires_in: Cell::new(None),
             is_kept: Cell::new(true),
+            watch: epochs.watch(),
         }
     }
 
     /// Makes the value depend on a table, beside those that the whole memo depends on.
     ///
     /// It may be named before the table is read or after it: a bump since the load began makes
-    /// the value stale in either case. Each hit of the value reads the versions of its tables.
+    /// the value stale in either case. Each hit of the value reads the version of each of its
+    /// tables: name a handful at most. Naming one again costs the hits nothing.
     ///
     /// # Panics
     ///
@@ -63,7 +69,7 @@ impl<'m> Load<'m> {
         let Some(version) = self.epochs.version(table) else {
             panic!("a load depends on table {table:?}, but its memo was built without tables");
         };
-        self.versions.borrow_mut().push(version);
+        add_once(&mut self.versions.borrow_mut(), version);
         self
     }
 
@@ -89,6 +95,7 @@ impl<'m> Load<'m> {
             sources: Sources::new(self.versions.into_inner()),
             expires_in,
             is_kept: self.is_kept.get() && expires_in != Some(Duration::ZERO),
+            is_shared: !self.watch.saw_scope(),
         }
     }
 }
@@ -99,5 +106,24 @@ impl fmt::Debug for Load<'_> {
             .field("expires_in", &self.expires_in.get())
             .field("is_kept", &self.is_kept.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Load;
+    use crate::tables::{Epochs, Tables};
+
+    #[test]
+    fn a_table_that_is_named_again_is_read_once() {
+        let tables = Tables::new();
+        let versions = ["a", "b", "a"].map(|name| tables.version(name)).into();
+        let epochs = Epochs::new(Some(tables), versions);
+        assert_eq!(epochs.reads(), 2);
+        let load = Load::new(&epochs);
+        for name in ["a", "c"].repeat(50) {
+            load.depends_on(name);
+        }
+        assert_eq!(load.versions.borrow().len(), 2);
     }
 }

@@ -63,8 +63,9 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
     /// ([`Builder::wait`](crate::Builder::wait)), the loader is called again for what is left.
     /// If the loader panics, its caller panics, and those who wait load for themselves.
     ///
-    /// Each key in progress costs a place in a list that is searched: meant for hundreds of keys
-    /// in a call, good for thousands.
+    /// Each missing key takes a place in a list that every other one searches, and misses of other
+    /// callers too while the loader runs: the cost of a call grows with the square of their number.
+    /// It is meant for hundreds of keys; split what has many thousands.
     ///
     /// ```
     /// use larder_memo::Memo;

@@ -59,7 +59,8 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 /// It holds at most `max_entries`, and with a [`weigher`](Builder::weigher) at most so much
 /// weight; the least valuable leave first. (While several threads store at once, each may be one
 /// entry ahead of the bound.) A hit reads behind a guard; it counts itself on a line that no other
-/// thread writes, and writes its entry's two-bit counter until that is saturated.
+/// thread writes, as long as at most 1,023 threads that count are alive, and writes its entry's
+/// two-bit counter until that is saturated.
 /// [`get`](Memo::get) clones the value; if the clone would write shared memory, as that of an
 /// `Arc` does, [`read`](Memo::read) lends it instead.
 ///
@@ -69,8 +70,15 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 /// [returned late](Builder::stale_on_error).
 ///
 /// What was evicted or replaced is dropped a little later, in batches, by whichever thread comes
-/// by. `Hash`, `Eq` and `Clone` of keys, and `Clone` of values, run under the memo's locks and
-/// must not call it. Loaders, listeners, weighers and predicates run under none.
+/// by. `Hash`, `Eq` and `Clone` of keys, `Clone` of values, and a [clock](Builder::clock) of your
+/// own run under the memo's locks and must not call it. Loaders, listeners, weighers and predicates
+/// run under none.
+///
+/// A thread-local's destructor must not call it either: the storage that guards its readers may be
+/// gone by then, and a panic there aborts the process.
+///
+/// A memo that was built with [`tables`](Builder::tables) or [`depends_on`](Builder::depends_on) is
+/// bypassed inside a [`Transaction`](crate::Transaction) of them. One without is not.
 ///
 /// ```
 /// use larder_memo::Memo;
@@ -308,6 +316,10 @@ impl<K: Hash + Eq + Clone, V> Memo<K, V> {
     ///
     /// Inside a [`Transaction`](crate::Transaction) of its tables it does nothing more than
     /// [`invalidate`](Memo::invalidate): the value may come from rows that are never committed.
+    ///
+    /// The value counts as fresh as of this call. If it was read before it, a bump or an
+    /// invalidation in between is not noticed, and the old value stays. So bring what is read with
+    /// a load, and what is changed with a transaction, whose commit forgets the old value.
     pub fn insert(&self, key: K, value: V) {
         self.store(key, value, None);
     }

@@ -13,6 +13,9 @@
 //! So a storm of bumps keeps nobody waiting for more than two loads, and when a loader cannot
 //! succeed, a crowd learns it from two calls of it.
 //!
+//! A load whose outcome is for its caller alone is forgone: it ends without one, and whoever waits
+//! leads in its place.
+//!
 //! A load that is due leads like any other, but whoever claims it waits for nothing.
 //!
 //! # Locks
@@ -126,6 +129,16 @@ impl Reloads {
         Lead { reloads: self, ended: false }
     }
 
+    fn forgo(&self) {
+        // Tried again as if it had failed, lest each caller try.
+        let due = self.schedule.next(true);
+        let mut state = lock(&self.state.0);
+        state.leader = None;
+        self.schedule.set(due);
+        drop(state);
+        self.ended.notify_all();
+    }
+
     fn end(&self, failure: Option<Failure>) {
         let due = self.schedule.next(failure.is_some());
         let mut state = lock(&self.state.0);
@@ -158,6 +171,12 @@ impl Lead<'_> {
     pub(crate) fn end(mut self, failure: Option<Failure>) {
         self.ended = true;
         self.reloads.end(failure);
+    }
+
+    /// Ends the load without an outcome: what it brought is for its caller alone.
+    pub(crate) fn forgo(mut self) {
+        self.ended = true;
+        self.reloads.forgo();
     }
 }
 

@@ -23,6 +23,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// It is not bounded: memoise only keys that you choose, or set a bound beyond which it keeps
 /// nothing new ([`bounded`](Self::bounded)), or take [`Memo`](crate::Memo), which makes room.
 ///
+/// It depends on no tables, so a [`Transaction`](crate::Transaction) does not bypass it: what is
+/// loaded inside one is kept and lent to all, committed or not. Memoise only what transactions do
+/// not change.
+///
 /// `Hash`, `Eq` and `Clone` of the key run under the memo's locks and must not load from it.
 ///
 /// ```

@@ -11,6 +11,7 @@ use crate::status::Status;
 use crate::swap::Swap;
 use crate::sync::{Arc, const_unless_loom};
 use crate::tables::{Epochs, Tables};
+use crate::transaction::Watch;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::error;
@@ -66,7 +67,11 @@ pub type Loaded<K, V> = Result<Vec<(K, V)>, Box<dyn error::Error + Send + Sync>>
 /// error, since it asks for what it is loading.
 ///
 /// Inside a [`Transaction`](crate::Transaction) of the tables that it depends on, each look-up
-/// loads the table for itself and keeps nothing: take one [`snapshot`](Self::snapshot) there.
+/// loads the table for itself and keeps nothing: take one [`snapshot`](Self::snapshot) there. A
+/// loader that opens one itself loads for its caller alone too.
+///
+/// The rows of an old table are dropped under no lock and after the load that replaced it has
+/// ended, by its caller or by the last reader: their `Drop` may use the table.
 pub struct StaticTable<K, V> {
     table: Swap<Whole<K, V>>,
     /// Whether a hit has more to ask than the table: set with `every` and `depends_on`.
@@ -183,7 +188,7 @@ impl<K, V> StaticTable<K, V> {
         self
     }
 
-    /// Sets the clock of the schedule and of [`Status::age`].
+    /// Sets the clock of the schedule and of [`Status::age`]. It must not use the table.
     ///
     /// Default: the monotonic clock of the system; on Linux the coarse one, exact to a few
     /// milliseconds, since look-ups read it.
@@ -301,7 +306,8 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
     /// From its return on nobody gets an older table.
     ///
     /// Inside a [`Transaction`](crate::Transaction) of the tables that it depends on, where a load
-    /// could see rows that are never committed, it leaves the load to the next caller outside.
+    /// could see rows that are never committed, it leaves the load to the next caller outside. So
+    /// it does when the loader opens one.
     ///
     /// # Errors
     ///
@@ -310,7 +316,13 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
     pub fn reload(&self) -> Result<(), Error> {
         match &self.epochs {
             Some(epochs) if epochs.is_bypassed() => epochs.advance(),
-            _ => drop(self.load(|| None)?),
+            Some(epochs) => {
+                let watch = epochs.watch();
+                drop(self.load(|| None)?);
+                // The loader opened a transaction: what it brought was not kept.
+                watch.saw_scope().then(|| epochs.advance());
+            }
+            None => drop(self.load(|| None)?),
         }
         Ok(())
     }
@@ -366,11 +378,18 @@ impl<K: Hash + Eq, V> StaticTable<K, V> {
 
     /// Runs the loader for all.
     fn lead(&self, lead: Lead<'_>) -> Result<Arc<Whole<K, V>>, Error> {
+        let watch = self.epochs.as_ref().map(Epochs::watch);
         match self.run_loader() {
+            Ok(whole) if watch.as_ref().is_some_and(Watch::saw_scope) => {
+                lead.forgo();
+                Ok(Arc::new(whole))
+            }
             Ok(whole) => {
                 let whole = Arc::new(whole);
                 self.table.set(whole.clone());
                 lead.end(None);
+                // Rows are dropped when nobody waits for this load: a `Drop` may panic, or reload.
+                self.table.free();
                 Ok(whole)
             }
             Err(error) => {

@@ -12,10 +12,11 @@
 //!
 //! A reader writes the pointer to its hazard, fences, and looks whether it is still current
 //! (`hazard` has the argument); only then it follows it. A swap stores the new pointer, fences, and
-//! keeps the old whole for as long as a hazard holds it.
+//! keeps the old whole for as long as a hazard holds it. To set and to free are two steps of the
+//! writer, so that it can tell others of the first before the second runs user code.
 //!
 //! Nobody comes to collect. A reader that ends looks once more whether all that its hazard held is
-//! current; if not, it sweeps: so the last reader of a retired whole frees it, or the swap does
+//! current; if not, it sweeps: so the last reader of a retired whole frees it, or the writer does
 //! that retired it. By the two fences one of them sees the other. What a reader leaves that panics
 //! is for the next sweep: that of the next swap, or of the drop, which has no readers.
 //!
@@ -86,17 +87,19 @@ impl<T> Swap<T> {
         lock(&self.owned.0).current.clone()
     }
 
-    /// Makes `next` current. The one before is freed as soon as nobody reads it.
+    /// Makes `next` current and retires the one before. The caller has to `free` afterwards.
     pub(crate) fn set(&self, next: Arc<T>) {
-        {
-            let mut owned = lock(&self.owned.0);
-            // Release: partner of the Acquire in `Hazard::protect`. Whoever reads the pointer
-            // sees what it points to.
-            self.current.store(Arc::as_ptr(&next).cast_mut(), Ordering::Release);
-            let old = owned.current.replace(next);
-            owned.retired.extend(old);
-            owned.fenced = hazard::heavy_fence();
-        }
+        let mut owned = lock(&self.owned.0);
+        // Release: partner of the Acquire in `Hazard::protect`. Whoever reads the pointer sees
+        // what it points to.
+        self.current.store(Arc::as_ptr(&next).cast_mut(), Ordering::Release);
+        let old = owned.current.replace(next);
+        owned.retired.extend(old);
+        owned.fenced = hazard::heavy_fence();
+    }
+
+    /// Frees what was retired, or leaves it to those who read it. User code is dropped here.
+    pub(crate) fn free(&self) {
         for _ in 0..PATIENCE {
             if self.sweep() {
                 return;

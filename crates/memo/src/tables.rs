@@ -20,7 +20,7 @@
 //! bumps and by whoever names a table.
 
 use crate::sync::{Apart, AtomicU64, Ordering, RwLock};
-use crate::transaction::{Queue, within};
+use crate::transaction::{Queue, Watch, within};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
@@ -132,6 +132,11 @@ impl Tables {
         Arc::ptr_eq(&self.set, &other.set)
     }
 
+    /// Where the set is: no other is there while somebody has a handle.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.set).addr()
+    }
+
     /// The number of the last bump.
     fn last(&self) -> Stamp {
         // Acquire: partner of the Release in `next`. Whoever sees the number of a bump sees what
@@ -169,10 +174,22 @@ impl Version {
         self.0.0.load(Ordering::Acquire) <= begun
     }
 
+    /// Tells whether two handles are of one table.
+    pub(crate) fn is(&self, other: &Version) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn raise(&self, number: Stamp) {
         // Release: partner of the Acquire in `is_fresh`. A bump with a later number may have been
         // here before.
         self.0.0.fetch_max(number, Ordering::Release);
+    }
+}
+
+/// Adds a table to a list of a few, unless it is there: a hit would read it twice.
+pub(crate) fn add_once(versions: &mut Vec<Version>, version: Version) {
+    if !versions.iter().any(|known| known.is(&version)) {
+        versions.push(version);
     }
 }
 
@@ -193,7 +210,9 @@ impl Epochs {
     pub(crate) fn new(tables: Option<Tables>, versions: Vec<Version>) -> Self {
         let is_shared = tables.is_some();
         let tables = tables.unwrap_or_default();
-        Epochs { own: AtomicU64::new(0), versions: versions.into(), tables, is_shared }
+        let mut once = Vec::new();
+        versions.into_iter().for_each(|version| add_once(&mut once, version));
+        Epochs { own: AtomicU64::new(0), versions: once.into(), tables, is_shared }
     }
 
     /// Makes all entries stale whose load has begun by now.
@@ -210,9 +229,20 @@ impl Epochs {
         within(&self.tables, |_| {})
     }
 
+    /// Begins to watch for transactions of the tables on this thread.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::begin(&self.tables)
+    }
+
     /// The version of a table that one load names; none if nobody could ever bump it.
     pub(crate) fn version(&self, table: &str) -> Option<Version> {
         self.is_shared.then(|| self.tables.version(table))
+    }
+
+    /// How many versions each hit reads.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn reads(&self) -> usize {
+        self.versions.len()
     }
 
     /// What a load notes before it reads anything.

@@ -7,6 +7,9 @@
 //! | over, by drop | are gone | answer again | |
 //! | taken along | as those of the scope around it that ended first | answer again | |
 //!
+//! A load that began before the scope on the same thread, because its loader opened it, has passed
+//! the question whether it is inside one. A `Watch` asks for it when the load ends.
+//!
 //! Scopes are of one thread and no other ever touches them: the stack is thread-local, without a
 //! lock. No user code runs while it is borrowed.
 
@@ -31,6 +34,12 @@ const_thread_local! {
 const_thread_local! {
     /// The id of the next scope.
     static NEXT: Cell<u64> = Cell::new(0);
+}
+
+const_thread_local! {
+    /// The loads in progress on this thread, the innermost last: the address of their tables, and
+    /// whether a scope of these was opened since the load began.
+    static WATCHES: RefCell<Vec<(usize, bool)>> = RefCell::new(Vec::new());
 }
 
 struct Scope {
@@ -65,6 +74,14 @@ impl Queue {
 /// on this thread: a look-up finds nothing, a load runs its loader, and its value is neither kept
 /// nor shared. So the transaction reads its own uncommitted rows, and nobody else does. Other
 /// threads are served as before, since for them nothing has changed yet.
+///
+/// A loader may open scopes of its own. What it brings then is for its caller alone too, whether
+/// they are over by then or not: those who wait load for themselves. A loader that opens one each
+/// time is never memoised.
+///
+/// [`StaticMemo`](crate::StaticMemo), [`BoundedMemo`](crate::BoundedMemo) and memos that were built
+/// without tables know nothing of scopes, and are not bypassed: load nothing into them that the
+/// scope has changed.
 ///
 /// [`invalidate`](crate::Memo::invalidate) knows no scopes. It acts at once, and other threads may
 /// load the old row again before the commit: call it after that.
@@ -115,6 +132,7 @@ impl Tables {
         let scope = Scope { id, tables: self.clone(), queue: Queue::default() };
         SCOPES.with(|scopes| scopes.borrow_mut().push(scope));
         OPEN.with(|open| open.set(open.get() + 1));
+        tell_watches(self);
         Transaction { id, tables: self.clone(), stays: PhantomData }
     }
 }
@@ -207,4 +225,45 @@ fn within_innermost(tables: &Tables, change: impl FnOnce(&mut Queue)) -> bool {
         scope.map(|scope| change(&mut scope.queue)).is_some()
     };
     SCOPES.try_with(innermost).unwrap_or(false)
+}
+
+/// Notes, for one load, whether a scope of its tables is opened on its thread while it runs: what
+/// it brings may then be of rows that are never committed, even if the scope is over.
+pub(crate) struct Watch {
+    /// The place among the watches of the thread; none when its storage is gone.
+    at: Option<usize>,
+}
+
+impl Watch {
+    pub(crate) fn begin(tables: &Tables) -> Watch {
+        let at = WATCHES.try_with(|watches| {
+            let mut watches = watches.borrow_mut();
+            watches.push((tables.address(), false));
+            watches.len() - 1
+        });
+        Watch { at: at.ok() }
+    }
+
+    /// Tells whether there was one, or there may have been.
+    pub(crate) fn saw_scope(&self) -> bool {
+        let saw = |at: usize| WATCHES.try_with(|watches| watches.borrow()[at].1).ok();
+        self.at.and_then(saw).unwrap_or(true)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Loads end in the reverse order of their beginning.
+        let end = |at| WATCHES.try_with(|watches| watches.borrow_mut().truncate(at));
+        self.at.map(end);
+    }
+}
+
+fn tell_watches(tables: &Tables) {
+    let address = tables.address();
+    // Without the storage there is no watch, and each load takes it that there was a scope.
+    let _ = WATCHES.try_with(|watches| {
+        let mut watches = watches.borrow_mut();
+        watches.iter_mut().filter(|watch| watch.0 == address).for_each(|watch| watch.1 = true);
+    });
 }

@@ -4,7 +4,7 @@
 mod by_hand;
 
 use by_hand::{Hand, secs};
-use larder_memo::{Cause, Memo, Tables};
+use larder_memo::{Cause, Memo, StaticTable, Tables};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -194,4 +194,38 @@ fn what_has_gone_is_dropped_under_no_lock() {
         memo.get_or_load(&(key + 5000), || Loud(1));
     }
     assert!(DROPS.load(Ordering::Relaxed) > 4000, "most have been dropped by now");
+}
+
+/// Rows that reload their table when they are dropped, or panic: the load that replaced them has
+/// ended well by then.
+#[test]
+fn rows_of_an_old_table_are_dropped_after_its_reload() {
+    static TABLE: OnceLock<StaticTable<u8, Row>> = OnceLock::new();
+    static LOADS: AtomicU64 = AtomicU64::new(0);
+    static REFUSED: AtomicU64 = AtomicU64::new(0);
+    struct Row(u64);
+    impl Drop for Row {
+        fn drop(&mut self) {
+            match self.0 {
+                0 => {
+                    let reloaded = TABLE.get().expect("it made the row").reload();
+                    REFUSED.fetch_add(u64::from(reloaded.is_err()), Ordering::Relaxed);
+                }
+                2 => panic!("a row that panics"),
+                _ => {}
+            }
+        }
+    }
+    let loader = || Ok(vec![(1, Row(LOADS.fetch_add(1, Ordering::Relaxed)))]);
+    let table = TABLE.get_or_init(|| StaticTable::with_loader(loader));
+    table.reload().unwrap();
+    // The first row goes, and its `Drop` brings the third.
+    table.reload().unwrap();
+    assert_eq!(REFUSED.load(Ordering::Relaxed), 0, "the reload that dropped it was over");
+    assert_eq!(table.read(&1, |row| row.0).unwrap(), Some(2));
+    assert!(catch_unwind(AssertUnwindSafe(|| table.reload())).is_err(), "its row panics");
+    let status = table.status();
+    assert_eq!((status.loads, status.failures), (4, 0), "but its load was good: {status:?}");
+    assert_eq!(table.read(&1, |row| row.0).unwrap(), Some(3));
+    table.reload().unwrap();
 }

@@ -1,8 +1,13 @@
 //! Transactions: what waits for the commit, what a rollback leaves, and whom a scope concerns.
 #![cfg(not(loom))]
 
-use larder_memo::{LoadError, Memo, Tables};
+mod by_hand;
+
+use by_hand::{overlapped, secs};
+use larder_memo::{LoadError, Memo, StaticTable, Tables, Transaction};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -115,6 +120,108 @@ fn in_a_load_that_is_shared() {
         assert_eq!(outside.join().unwrap(), 1);
     });
     assert_eq!((memo.get(&1), memo.get(&2)), (Some(1), Some(2)));
+}
+
+/// When the load begins there is no scope yet, and when it ends there may be none any more.
+#[test]
+fn in_a_load_that_opens_the_scope() {
+    let tables = Tables::new();
+    let memo: Memo<u8, u32> =
+        Memo::builder(8).depends_on(&tables, ["rows"]).negative(8, secs(1000)).build();
+    let elsewhere = |key| thread::scope(|s| s.spawn(|| memo.get(&key)).join().unwrap());
+    let mut open = None;
+    let seen = memo.get_or_load(&1, || {
+        open = Some(tables.transaction());
+        90
+    });
+    assert_eq!((seen, elsewhere(1)), (90, None), "its caller has it, and nobody else");
+    drop(open);
+    assert_eq!(memo.get(&1), None, "nor is it there after the rollback");
+
+    let change = || tables.transaction().rollback();
+    assert_eq!(memo.get_or_load(&2, || (change(), 91).1), 91);
+    let page = memo.get_many(&[3, 4], |keys| {
+        change();
+        keys.iter().map(|&key| (key, 92)).collect::<Vec<_>>()
+    });
+    assert_eq!(page, [Some(92), Some(92)]);
+    assert_eq!(memo.get_or_find(&5, || (change(), Ok::<_, ()>(None)).1).unwrap(), None);
+    let outer = memo.get_or_load(&6, || memo.get_or_load(&7, || (change(), 93).1));
+    assert_eq!(outer, 93, "a load within a load");
+    assert_eq!((memo.len(), memo.stats().negative_entries), (0, 0));
+
+    // What does not concern the memo is kept.
+    let others = Tables::new();
+    memo.get_or_load(&1, || (others.transaction().rollback(), 1).1);
+    let _ = catch_unwind(AssertUnwindSafe(|| memo.get_or_load(&2, || panic!("no"))));
+    memo.get_or_load(&2, || 2);
+    assert_eq!((memo.get(&1), memo.get(&2)), (Some(1), Some(2)));
+}
+
+#[test]
+fn to_those_who_wait_for_a_load_that_opens_the_scope() {
+    let tables = Tables::new();
+    let memo: Memo<u8, u32> = Memo::builder(8).depends_on(&tables, ["rows"]).build();
+    let (memo, tables) = (&memo, &tables);
+    thread::scope(|scope| {
+        let before = |stall: &dyn Fn()| {
+            memo.get_or_load(&1, || {
+                tables.transaction().rollback();
+                stall();
+                90
+            })
+        };
+        let (seen, waiter) = overlapped(before, || {
+            let waiter = scope.spawn(|| memo.get_or_load(&1, || 1));
+            while memo.stats().misses < 2 {
+                thread::yield_now();
+            }
+            waiter
+        });
+        assert_eq!((seen, waiter.join().unwrap()), (90, 1));
+    });
+    assert_eq!(memo.get(&1), Some(1));
+}
+
+#[test]
+fn in_a_table_whose_loader_opens_the_scope() {
+    thread_local!(static OPEN: RefCell<Option<Transaction>> = const { RefCell::new(None) });
+    let tables = Tables::new();
+    let (set, loads) = (tables.clone(), std::sync::Arc::new(AtomicU32::new(0)));
+    let count = loads.clone();
+    // The first two loads are of rows that are not committed.
+    let table = StaticTable::with_loader(move || {
+        let load = count.fetch_add(1, SeqCst);
+        (load < 2).then(|| OPEN.set(Some(set.transaction())));
+        Ok(vec![(1, load)])
+    });
+    let table = table.depends_on(&tables, ["rows"]);
+    assert_eq!(table.get(&1).unwrap(), Some(0), "its caller has it");
+    assert!(table.last().is_none(), "and nobody else");
+    OPEN.set(None);
+    table.reload().unwrap();
+    OPEN.set(None);
+    assert!(table.last().is_none(), "nor after a reload");
+    assert_eq!(table.status().loads, 0);
+    assert_eq!(table.get(&1).unwrap(), Some(2));
+    assert_eq!((table.get(&1).unwrap(), loads.load(SeqCst)), (Some(2), 3), "which is kept");
+}
+
+/// After `reload` nobody gets an older table, though what it loaded was not kept.
+#[test]
+fn in_a_reload_that_opens_the_scope() {
+    let tables = Tables::new();
+    let (set, loads) = (tables.clone(), AtomicU32::new(0));
+    let table = StaticTable::with_loader(move || {
+        let load = loads.fetch_add(1, SeqCst);
+        (load == 1).then(|| set.transaction().rollback());
+        Ok(vec![(1, load)])
+    });
+    let table = table.depends_on(&tables, ["rows"]);
+    assert_eq!(table.get(&1).unwrap(), Some(0));
+    table.reload().unwrap();
+    assert_eq!(table.last().unwrap().get(&1), Some(&0), "the uncommitted one is not kept");
+    assert_eq!(table.get(&1).unwrap(), Some(2), "nor is the old one served");
 }
 
 #[test]
