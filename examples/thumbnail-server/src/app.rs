@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use larder_files::{FileCache, Limits};
-use larder_memo::{Memo, Tables};
+use larder_memo::{Bumps, Memo, Tables};
+use larder_pool::sqlite::Commit;
 use larder_serve::{Hot, Meter};
 use larder_thumbs::{ThumbCache, Thumbnailer};
 use once_cell::sync::OnceCell;
@@ -32,23 +33,20 @@ pub struct App {
     pub photos_dir: PathBuf,
     /// The table of photographs.
     pub library: Library,
-    /// Rows of the library by id, those that are not there too; stale after every import.
+    /// Rows of the library by id, those that are not there too; stale after every commit that
+    /// touches the table.
     rows: Memo<i64, Option<Arc<Photo>>>,
-    /// Versions of the tables that `rows` depends on.
-    tables: Tables,
     /// The thumbnails on disk, and the hands that make them.
     pub thumbs: ThumbCache,
     /// The bound on thumbnails on disk, in bytes.
     pub cache_bytes: u64,
-    /// The replies that the server in front keeps, if there is one.
-    hot: Option<Hot>,
     /// The numbers of that server; set once it runs.
     pub meter: OnceCell<Meter>,
 }
 
 impl App {
-    /// Opens the library and the thumbnail cache in the data folder. `hot` is what has to be
-    /// cleared when an import makes replies untrue.
+    /// Opens the library and the thumbnail cache in the data folder. `hot` are the replies that the
+    /// server in front keeps, if there is one: they are cleared when the library changes.
     ///
     /// # Errors
     /// When either cannot be opened.
@@ -64,17 +62,21 @@ impl App {
         let files = FileCache::open(&dir, limits)
             .with_context(|| format!("cannot open the thumbnails in {dir:?}"))?;
         let maker = Thumbnailer::builder().memory_budget_bytes(places.decode_mb << 20).build();
+        let library = Library::open(&folders.library(), readers)?;
         let tables = Tables::new();
+        tables.follow(|bumps: Bumps| {
+            library.on_commit(move |commit| {
+                forget(&bumps, hot.as_ref(), commit);
+            })
+        });
         let rows = Memo::builder(MEMO_ENTRIES).wait(MEMO_WAIT).depends_on(&tables, [PHOTOS]);
         Ok(Self {
             started: Instant::now(),
             photos_dir: folders.photos.clone(),
-            library: Library::open(&folders.library(), readers)?,
+            library,
             rows: rows.build(),
-            tables,
             thumbs: ThumbCache::new(maker, files),
             cache_bytes,
-            hot,
             meter: OnceCell::new(),
         })
     }
@@ -101,11 +103,7 @@ impl App {
     pub fn import(&self) -> Result<Summary> {
         let progress = Progress::new("reading headers");
         let show = |done, total| progress.show(done, total);
-        let summary = import::import(&self.library, &self.photos_dir, &show)?;
-        if summary.is_change() {
-            self.forget();
-        }
-        Ok(summary)
+        import::import(&self.library, &self.photos_dir, &show)
     }
 
     /// Reads the header of a photograph whose file is no longer as the library says, and records
@@ -124,20 +122,24 @@ impl App {
             return Ok(Some(Arc::new(found)));
         }
         self.library.apply(&[found], &[])?;
-        self.forget();
         self.photo(old.id)
-    }
-
-    /// Makes every answer stale that was computed from the library before now, rows and replies.
-    fn forget(&self) {
-        self.tables.bump(PHOTOS);
-        if let Some(hot) = &self.hot {
-            hot.clear();
-        }
     }
 
     /// How many rows are in memory.
     pub fn rows_in_memory(&self) -> usize {
         self.rows.len()
+    }
+}
+
+/// Makes every answer stale that was computed from the library before a commit, rows and replies.
+/// It is told of other processes' commits too, without the names of their tables.
+fn forget(bumps: &Bumps, hot: Option<&Hot>, commit: &Commit<'_>) {
+    if commit.is_unknown() || commit.schema_changed() {
+        bumps.bump_every();
+    } else {
+        bumps.bump_all(commit.tables());
+    }
+    if let Some(hot) = hot.filter(|_| commit.touches(PHOTOS)) {
+        hot.clear();
     }
 }

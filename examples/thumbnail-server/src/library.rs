@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use larder_pool::sqlite::{SqliteManager, SqlitePool};
+use larder_pool::sqlite::{Commit, SqliteManager, SqlitePool};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// `PRAGMA user_version` of the schema below; another one is dropped and imported anew, since
@@ -36,6 +37,9 @@ const SCHEMA: &str = "
     );
     CREATE INDEX photos_by_time ON photos (sort_key DESC, id DESC);
 ";
+
+/// How long another process's commit may go unnoticed by those who read.
+const OTHERS_EVERY: Duration = Duration::from_secs(1);
 
 /// How a file looks from outside; a file with another stamp has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +142,7 @@ impl Library {
     pub fn open(file: &Path, readers: u32) -> Result<Self> {
         let pool = SqlitePool::open(SqliteManager::file(file), readers)
             .with_context(|| format!("cannot open the library {file:?}"))?;
+        pool.check_other_writers_every(OTHERS_EVERY);
         let library = Self { pool };
         library.migrate().with_context(|| format!("cannot use the library {file:?}"))?;
         Ok(library)
@@ -246,6 +251,11 @@ impl Library {
                  ORDER BY p.sort_key DESC, p.id DESC LIMIT 1",
             )?,
         })
+    }
+
+    /// Calls `told` after each commit, of this process and, when a reader notices, of another.
+    pub fn on_commit(&self, told: impl Fn(&Commit<'_>) + Send + Sync + 'static) {
+        self.pool.on_commit(told);
     }
 
     /// Records what has come, changed and gone, in one transaction: all of it or nothing.
