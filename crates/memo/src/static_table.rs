@@ -71,7 +71,8 @@ pub type Loaded<K, V> = Result<Vec<(K, V)>, Box<dyn error::Error + Send + Sync>>
 /// loader that opens one itself loads for its caller alone too.
 ///
 /// The rows of an old table are dropped under no lock and after the load that replaced it has
-/// ended, by its caller or by the last reader: their `Drop` may use the table.
+/// ended, by its caller or by the last reader: their `Drop` may use the table. If it reloads the
+/// table each time, that has no end: the next old table is dropped within it.
 pub struct StaticTable<K, V> {
     table: Swap<Whole<K, V>>,
     /// Whether a hit has more to ask than the table: set with `every` and `depends_on`.
