@@ -9,6 +9,8 @@
 //! | a live negative entry, and asks for either | returns none |
 //! | a value in its grace whose last load failed | returns that, until the turn is over |
 //! | a flight | waits; what lands has to be fresh and of the kind that it asks for |
+//! | a flight that outlasts its wait | overtakes it: it leads, or is told so if it asked for that |
+//! | itself loading the key already | is refused |
 //! | nothing | leads: see `lead` |
 
 use crate::ask::Ask;
@@ -91,13 +93,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         }
         self.counters.count_miss();
         if self.judge.epochs.is_bypassed() {
-            return self.pass(loader);
+            return self.pass(hash, key, loader);
         }
         match self.turn(hash, key, ask) {
             Turn::Known(found) => Ok(self.known(found)),
             Turn::Landed(landed) => Ok(self.coalesced(landed.value)),
             Turn::Lead(lead) => self.lead(lead, hash, key, loader),
-            Turn::Refused(error) => self.refused(error, key, ask, loader),
+            Turn::TimedOut => self.timed_out(hash, key, ask, loader),
+            Turn::Recursion => Err(Error::recursion(key).into()),
         }
     }
 
@@ -124,26 +127,29 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        let epochs = &self.judge.epochs;
-        let look = || self.look(key, ask).ok_or_else(|| epochs.begin());
         let mut patience = Patience::new(self.cold.0.patience);
         loop {
-            let may_join = |stamp| epochs.is_fresh(stamp);
-            match self.flights(hash).turn(hash, key, &mut patience, look, may_join) {
+            match self.flights(hash).turn(&mut patience, || self.board(hash, key, ask)) {
                 Turn::Landed(landed) if !self.suits(&landed, ask) => {}
                 turn => return turn,
             }
         }
     }
 
-    /// Finds either, or a load of another caller, or takes the lead; waits for nothing.
-    pub(crate) fn board<Q>(&self, hash: u64, key: &Q) -> Boarding<'_, K, Landed<V>, Found<V>>
+    /// Finds an answer, or a load of another caller, or takes the lead; waits for nothing.
+    pub(crate) fn board<Q>(
+        &self,
+        hash: u64,
+        key: &Q,
+        ask: Ask,
+    ) -> Boarding<'_, K, Landed<V>, Found<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        let _pins = self.pins();
         let epochs = &self.judge.epochs;
-        let look = || self.look(key, Ask::Either).ok_or_else(|| epochs.begin());
+        let look = || self.look(key, ask).ok_or_else(|| epochs.begin());
         self.flights(hash).board(hash, key, look, |stamp| epochs.is_fresh(stamp))
     }
 
@@ -153,6 +159,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        let _pins = self.pins();
         let epochs = &self.judge.epochs;
         let phase = |entry: &Entry<V>| self.judge.phase(entry, &self.present.life);
         let look = || match self.present.read(key, phase) {
@@ -203,26 +210,31 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
         absent.read(key, |entry| self.judge.serve(entry, &absent.life).is_some()).unwrap_or(false)
     }
 
-    /// The answer of a caller that may neither wait nor lead.
-    fn refused<Q, E>(
+    /// The answer of a caller that has waited for too long.
+    fn timed_out<Q, E>(
         &self,
-        error: Error,
+        hash: u64,
         key: &Q,
         ask: Ask,
         loader: impl FnOnce(&Load<'_>) -> Result<Option<V>, E>,
     ) -> Result<Option<V>, LoadError<E>>
     where
         K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        if !error.is_timeout() {
-            return Err(error.into());
-        }
         self.counters.rare().timeouts.add(1);
-        match self.late(key) {
-            Some(late) => Ok(late.value),
-            None if ask == Ask::Anyhow => self.pass(loader),
-            None => Err(error.into()),
+        if let Some(late) = self.late(key) {
+            return Ok(late.value);
+        }
+        if ask != Ask::Anyhow {
+            return Err(Error::timeout(key, self.cold.0.patience).into());
+        }
+        match self.board(hash, key, ask) {
+            Boarding::Known(found) => Ok(self.known(found)),
+            Boarding::Lead(lead) => self.lead(lead, hash, key, loader),
+            // Somebody else has overtaken the load already.
+            Boarding::Wait(_) => self.pass(hash, key, loader),
+            Boarding::Recursion => Err(Error::recursion(key).into()),
         }
     }
 }

@@ -25,8 +25,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     ///
     /// However many threads ask at once, one loads and the others wait for it; callers of other
     /// keys never do. If the loader panics, its caller panics and a waiter loads in its place.
-    /// A caller that has waited too long ([`Builder::wait`](crate::Builder::wait)) runs its own
-    /// loader, whose value is returned but not kept.
+    /// A load that a caller has waited for too long ([`Builder::wait`](crate::Builder::wait)) is
+    /// overtaken: that caller runs its own loader, and who comes now waits for the new load. What
+    /// began last is kept. Others who have waited too long for the same load run their own loaders
+    /// too, and what those bring is not kept.
     ///
     /// # Panics
     ///
@@ -66,7 +68,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     ///
     /// [`LoadError::Loader`] is this caller's loader's own error. [`LoadError::Memo`] says that
     /// the loader asked for the key that it is loading, or that another thread's load outlasted
-    /// the [`wait`](crate::Builder::wait). With
+    /// the [`wait`](crate::Builder::wait); nobody waits for that load after this, and the next
+    /// caller runs its own loader. With
     /// [`stale_on_error`](crate::Builder::stale_on_error), a value that has just expired is
     /// returned instead of the loader's error and of the time-out.
     #[inline]

@@ -2,14 +2,14 @@
 //!
 //! # Locks
 //!
-//! `admission` is taken under the lock of a flight's list and covers the table's own; `passing` is
-//! a leaf. Both are taken by loads alone, never by hits.
+//! `admission` is taken under the lock of a flight's list and covers the table's own. It is taken
+//! by loads alone, never by hits.
 
 use crate::error::{Error, LoadError};
 use crate::flights::{Lead, Turn};
 use crate::hash::Seeded;
-use crate::static_memo::{Iter, StaticMemo, land};
-use crate::sync::{Mutex, ThreadId, const_unless_loom, current, lock};
+use crate::static_memo::{Iter, StaticMemo};
+use crate::sync::{Mutex, const_unless_loom, lock};
 use std::borrow::Borrow;
 use std::fmt::{self, Debug, Display};
 use std::hash::{BuildHasher, Hash};
@@ -40,8 +40,6 @@ pub struct BoundedMemo<K, V, S = Seeded> {
     max_entries: usize,
     /// Held from the look at the bound to the insert.
     admission: Mutex<()>,
-    /// Loads in progress whose values will not be kept, each by its thread: for recursion alone.
-    passing: Mutex<Vec<(ThreadId, K)>>,
 }
 
 /// A value of a [`BoundedMemo`].
@@ -56,12 +54,7 @@ impl<K, V, S> BoundedMemo<K, V, S> {
     const_unless_loom! {
         pub(crate) fn new(memo: StaticMemo<K, V, S>, max_entries: usize) -> Self {
             assert!(max_entries > 0, "a memo needs room for at least one entry");
-            BoundedMemo {
-                memo,
-                max_entries,
-                admission: Mutex::new(()),
-                passing: Mutex::new(Vec::new()),
-            }
+            BoundedMemo { memo, max_entries, admission: Mutex::new(()) }
         }
     }
 
@@ -161,8 +154,12 @@ impl<K: Hash + Eq, V, S: BuildHasher> BoundedMemo<K, V, S> {
         match self.turn(hash, key) {
             Ok(Duty::None(value)) => Lent::Kept(value),
             Ok(Duty::Lead(lead)) => self.land(lead, hash, loader()),
-            Ok(Duty::Pass(_passing)) => Lent::Passing(loader()),
-            Err(error) if error.is_timeout() => self.admit(hash, key.to_owned(), loader()).0,
+            Ok(Duty::Pass(_aside)) => Lent::Passing(loader()),
+            Err(error) if error.is_timeout() => match self.memo.overtake(hash, key) {
+                Ok(Ok(value)) => Lent::Kept(value),
+                Ok(Err(lead)) => self.land(lead, hash, loader()),
+                Err(error) => panic!("{error}"),
+            },
             Err(error) => panic!("{error}"),
         }
     }
@@ -184,7 +181,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> BoundedMemo<K, V, S> {
                 let value = loader().map_err(LoadError::Loader)?;
                 Ok(self.land(lead, hash, value))
             }
-            Duty::Pass(_passing) => loader().map(Lent::Passing).map_err(LoadError::Loader),
+            Duty::Pass(_aside) => loader().map(Lent::Passing).map_err(LoadError::Loader),
         }
     }
 
@@ -195,22 +192,25 @@ impl<K: Hash + Eq, V, S: BuildHasher> BoundedMemo<K, V, S> {
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
         // What filled the last place may have been this key.
-        let kept_or_pass =
-            || self.memo.find(hash, key).map_or_else(|| self.pass(key), |v| Ok(Duty::None(v)));
+        let kept_or_pass = || match self.memo.find(hash, key) {
+            Some(value) => Ok(Duty::None(value)),
+            None => self.memo.aside(hash, key).map(Duty::Pass),
+        };
         if self.is_full() {
             return kept_or_pass();
         }
-        match self.memo.board(hash, key) {
+        match self.memo.wait_turn(hash, key) {
             Turn::Known(value) => Ok(Duty::None(value)),
             // Another thread has loaded it; whether it found room is another matter.
             Turn::Landed(()) => kept_or_pass(),
             Turn::Lead(lead) => Ok(Duty::Lead(lead)),
-            Turn::Refused(error) => Err(error),
+            Turn::TimedOut => Err(Error::timeout(key, self.memo.patience)),
+            Turn::Recursion => Err(Error::recursion(key)),
         }
     }
 
     fn land(&self, lead: Lead<'_, K, ()>, hash: u64, value: V) -> Lent<'_, V> {
-        let (lent, _refused) = land(lead, |key| self.admit(hash, key, value));
+        let (lent, _refused) = lead.land_first((), |key| self.admit(hash, key, value));
         lent
     }
 
@@ -228,21 +228,6 @@ impl<K: Hash + Eq, V, S: BuildHasher> BoundedMemo<K, V, S> {
             None => (Lent::Passing(value), (Some(key), None)),
         }
     }
-
-    /// Begins a load whose value will not be kept; refuses one that its own loader asks for.
-    fn pass<Q>(&self, key: &Q) -> Result<Duty<'_, K, V>, Error>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
-    {
-        let thread = current().id();
-        let mut passing = lock(&self.passing);
-        if passing.iter().any(|(other, loads)| *other == thread && loads.borrow() == key) {
-            return Err(Error::recursion(key));
-        }
-        passing.push((thread, key.to_owned()));
-        Ok(Duty::Pass(Passing { loads: &self.passing, thread }))
-    }
 }
 
 /// What is left to do for a caller whose key was not there.
@@ -252,24 +237,7 @@ enum Duty<'a, K, V> {
     /// To load it for all who wait.
     Lead(Lead<'a, K, ()>),
     /// To load it for itself, since there is no room to keep it.
-    Pass(Passing<'a, K>),
-}
-
-/// A load in progress whose value will not be kept.
-struct Passing<'a, K> {
-    loads: &'a Mutex<Vec<(ThreadId, K)>>,
-    thread: ThreadId,
-}
-
-impl<K> Drop for Passing<'_, K> {
-    fn drop(&mut self) {
-        let mut loads = lock(self.loads);
-        // Loads within loads end in the reverse order of their beginning.
-        let last = loads.iter().rposition(|(thread, _)| *thread == self.thread);
-        let ended = last.map(|at| loads.remove(at));
-        drop(loads);
-        drop(ended);
-    }
+    Pass(Lead<'a, K, ()>),
 }
 
 impl<'a, V> Lent<'a, V> {

@@ -153,7 +153,8 @@ impl<K, V> Builder<K, V> {
 
     /// Sets how long a caller waits for another thread's load of its key.
     ///
-    /// Default: 30 seconds. `Duration::MAX` waits for ever.
+    /// Default: 30 seconds. `Duration::MAX` waits for ever. Make it longer than a load takes: a
+    /// load that outlasts it is overtaken, and then its key is loaded more than once at a time.
     #[must_use]
     pub fn wait(mut self, patience: Duration) -> Self {
         self.patience = patience;

@@ -8,7 +8,7 @@
 
 use crate::answer::Landed;
 use crate::entry::Entry;
-use crate::error::LoadError;
+use crate::error::{Error, LoadError};
 use crate::fate::{Fate, Origin, Settled};
 use crate::flights::Lead;
 use crate::judge::Verdict;
@@ -16,6 +16,7 @@ use crate::life::Nanos;
 use crate::load::{Load, Terms};
 use crate::memo::Memo;
 use std::borrow::Borrow;
+use std::fmt::Debug;
 use std::hash::Hash;
 
 /// What a loader has brought: of one key, or of many.
@@ -68,8 +69,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     {
         let late = self.late(key)?;
         let value = late.value.clone();
-        // The key that the flight held is dropped after the lock.
-        lead.land(late, |key| key);
+        lead.land_unstored(late);
         Some(value)
     }
 
@@ -96,10 +96,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Memo<K, V> {
     }
 
     /// Loads for this caller alone.
-    pub(crate) fn pass<E>(
+    pub(crate) fn pass<Q, E>(
         &self,
+        hash: u64,
+        key: &Q,
         loader: impl FnOnce(&Load<'_>) -> Result<Option<V>, E>,
-    ) -> Result<Option<V>, LoadError<E>> {
+    ) -> Result<Option<V>, LoadError<E>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
+    {
+        let _aside = self.flights(hash).aside(hash, key).ok_or_else(|| Error::recursion(key))?;
         self.run(loader).map(|loaded| loaded.value).map_err(LoadError::Loader)
     }
 

@@ -8,6 +8,7 @@
 //! | 2 load | led | known: one call of the loader brings all that are led, and each lands |
 //! | 3 await | awaited, and lands | known |
 //! | | awaited, and its loader fails | missing: the next round begins with step 1 |
+//! | | awaited for too long | overtaken: one more round without step 3, then loaded alone |
 //!
 //! Nobody waits in step 3 before its own keys have landed in step 2. So two calls whose keys
 //! overlap, in whatever order, wait for loads that wait for nothing: no circle can close.
@@ -59,8 +60,9 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
     /// [`negative`](crate::Builder::negative). Rows of other keys are ignored.
     ///
     /// Keys that other callers are loading are waited for when the own load has ended, so that no
-    /// two calls wait for each other. If one of those loads fails, or lasts too long
-    /// ([`Builder::wait`](crate::Builder::wait)), the loader is called again for what is left.
+    /// two calls wait for each other. If one of those loads fails, or lasts too long and is
+    /// overtaken ([`Builder::wait`](crate::Builder::wait)), the loader is called again for what is
+    /// left.
     /// If the loader panics, its caller panics, and those who wait load for themselves.
     ///
     /// Each missing key takes a place in a list that every other one searches, and misses of other
@@ -148,7 +150,7 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
             self.load_all(round.led, &mut wants, loader)?;
             if let Err(error) = self.await_all(round.awaited, &mut wants, &mut patience) {
                 match ask {
-                    Ask::Anyhow => self.bring(&mut wants, loader)?,
+                    Ask::Anyhow => self.load_overtaken(&mut wants, loader)?,
                     _ => return Err(error.into()),
                 }
             }
@@ -196,7 +198,7 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
                 }
                 continue;
             }
-            match self.board(want.hash, want.key) {
+            match self.board(want.hash, want.key, Ask::Either) {
                 Boarding::Known(found) => want.answer = Some(self.known(found)),
                 Boarding::Wait(flight) => round.awaited.push((at, flight)),
                 Boarding::Lead(lead) => round.led.push((at, lead)),
@@ -275,6 +277,7 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
                 }
                 Waited::Landed(_) | Waited::Abandoned => {}
                 Waited::TimedOut => {
+                    self.flights(want.hash).overtake(&flight);
                     self.counters.rare().timeouts.add(1);
                     want.answer = self.late(want.key).map(|late| late.value);
                     if want.answer.is_none() {
@@ -284,6 +287,21 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
             }
         }
         last
+    }
+
+    /// Loads what has been waited for too long, in place of those who have not brought it. What
+    /// somebody else has overtaken is loaded for this caller alone.
+    fn load_overtaken<I, E>(
+        &self,
+        wants: &mut [Want<'_, K, V>],
+        loader: &mut impl FnMut(&[K], &Load<'_>) -> Result<I, E>,
+    ) -> Result<(), LoadError<E>>
+    where
+        I: IntoIterator<Item = (K, V)>,
+    {
+        let round = self.board_all(wants)?;
+        self.load_all(round.led, wants, loader)?;
+        self.bring(wants, loader)
     }
 
     /// Loads what is left for this caller alone, and keeps nothing.
@@ -300,7 +318,13 @@ impl<K: Hash + Eq + Clone + Debug, V: Clone> Memo<K, V> {
         if keys.is_empty() {
             return Ok(());
         }
+        let aside = |want: &Want<'_, K, V>| {
+            let aside = self.flights(want.hash).aside(want.hash, want.key);
+            aside.ok_or_else(|| Error::recursion(want.key))
+        };
+        let asides: Vec<_> = left().map(aside).collect::<Result<_, _>>()?;
         let loaded = self.run(|load| rows(loader(&keys, load)?)).map_err(LoadError::Loader)?;
+        drop(asides);
         let mut rows = loaded.value;
         for want in wants.iter_mut().filter(|want| want.answer.is_none()) {
             want.answer = Some(rows.remove(want.key));

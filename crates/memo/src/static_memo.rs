@@ -2,7 +2,7 @@
 
 use crate::bounded::BoundedMemo;
 use crate::error::{Error, LoadError};
-use crate::flights::{Flights, Lead, Patience, Turn};
+use crate::flights::{Boarding, Flights, Lead, Patience, Turn};
 use crate::hash::Seeded;
 use crate::sync::{Apart, const_unless_loom};
 use crate::table::{Entries, Table};
@@ -48,7 +48,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub struct StaticMemo<K, V, S = Seeded> {
     table: Table<K, V>,
     pub(crate) hasher: S,
-    patience: Duration,
+    pub(crate) patience: Duration,
     /// Loads in progress, on lines that no hit reads.
     flights: Apart<Flights<K, ()>>,
 }
@@ -128,8 +128,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     ///
     /// However many threads ask at once, one loads and the others wait for it; callers of other
     /// keys never do. If the loader panics, its caller panics and a waiter loads in its place.
-    /// A caller that has waited too long ([`wait`](Self::wait)) runs its own loader, and all get
-    /// the value that is stored first.
+    /// A caller that has waited too long ([`wait`](Self::wait)) runs its own loader, and who comes
+    /// now waits for that; all get the value that is stored first.
     ///
     /// # Panics
     ///
@@ -155,7 +155,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
     ///
     /// [`LoadError::Loader`] is this caller's loader's own error. [`LoadError::Memo`] says that
     /// the loader asked for the key that it is loading, or that another thread's load outlasted
-    /// the [`wait`](Self::wait).
+    /// the [`wait`](Self::wait); nobody waits for that load after this, and the next caller runs
+    /// its own loader.
     #[inline]
     pub fn get_or_try_load<Q, E>(
         &self,
@@ -205,7 +206,11 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
         match self.turn(hash, key) {
             Ok(Ok(value)) => value,
             Ok(Err(lead)) => self.land(lead, hash, loader()),
-            Err(error) if error.is_timeout() => self.keep(hash, key.to_owned(), loader()).0,
+            Err(error) if error.is_timeout() => match self.overtake(hash, key) {
+                Ok(Ok(value)) => value,
+                Ok(Err(lead)) => self.land(lead, hash, loader()),
+                Err(error) => panic!("{error}"),
+            },
             Err(error) => panic!("{error}"),
         }
     }
@@ -236,36 +241,68 @@ impl<K: Hash + Eq, V, S: BuildHasher> StaticMemo<K, V, S> {
         K: Borrow<Q>,
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
-        match self.board(hash, key) {
+        match self.wait_turn(hash, key) {
             Turn::Known(value) => Ok(Ok(value)),
             Turn::Landed(()) => {
                 Ok(Ok(self.find(hash, key).expect("what has landed is in the table")))
             }
             Turn::Lead(lead) => Ok(Err(lead)),
-            Turn::Refused(error) => Err(error),
+            Turn::TimedOut => Err(Error::timeout(key, self.patience)),
+            Turn::Recursion => Err(Error::recursion(key)),
         }
     }
 
-    fn land(&self, lead: Lead<'_, K, ()>, hash: u64, value: V) -> &V {
-        let (value, _refused) = land(lead, |key| self.keep(hash, key, value));
-        value
-    }
-
-    /// Waits until it is clear who loads a key.
-    pub(crate) fn board<Q>(&self, hash: u64, key: &Q) -> Turn<'_, K, (), &V>
+    /// The value that is there by now, or the duty to load it beside those that take too long.
+    pub(crate) fn overtake<Q>(
+        &self,
+        hash: u64,
+        key: &Q,
+    ) -> Result<Result<&V, Lead<'_, K, ()>>, Error>
     where
         K: Borrow<Q>,
         Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
     {
+        match self.board(hash, key) {
+            Boarding::Known(value) => Ok(Ok(value)),
+            Boarding::Lead(lead) => Ok(Err(lead)),
+            // Somebody else has overtaken the load already.
+            Boarding::Wait(_) => self.aside(hash, key).map(Err),
+            Boarding::Recursion => Err(Error::recursion(key)),
+        }
+    }
+
+    /// Begins a load that nobody else waits for; refuses one that its own loader asks for.
+    pub(crate) fn aside<Q>(&self, hash: u64, key: &Q) -> Result<Lead<'_, K, ()>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + Debug + ?Sized,
+    {
+        self.flights.0.aside(hash, key).ok_or_else(|| Error::recursion(key))
+    }
+
+    fn land(&self, lead: Lead<'_, K, ()>, hash: u64, value: V) -> &V {
+        let (value, _refused) = lead.land_first((), |key| self.keep(hash, key, value));
+        value
+    }
+
+    /// Waits until it is clear who loads a key.
+    pub(crate) fn wait_turn<Q>(&self, hash: u64, key: &Q) -> Turn<'_, K, (), &V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.flights.0.turn(&mut Patience::new(self.patience), || self.board(hash, key))
+    }
+
+    fn board<Q>(&self, hash: u64, key: &Q) -> Boarding<'_, K, (), &V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + ?Sized,
+    {
         // Nothing is ever invalidated, so every load begins under the same stamp.
         let look = || self.find(hash, key).ok_or(0);
-        self.flights.0.turn(hash, key, &mut Patience::new(self.patience), look, |_| true)
+        self.flights.0.board(hash, key, look, |_| true)
     }
-}
-
-/// Ends a flight; `store` runs under the lock that newcomers look under.
-pub(crate) fn land<K, R>(lead: Lead<'_, K, ()>, store: impl FnOnce(K) -> R) -> R {
-    lead.land((), store).expect("a flight of a static memo is never detached")
 }
 
 impl<K, V, S: Default> Default for StaticMemo<K, V, S> {

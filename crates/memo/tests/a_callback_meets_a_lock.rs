@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
 
@@ -228,4 +229,58 @@ fn rows_of_an_old_table_are_dropped_after_its_reload() {
     assert_eq!((status.loads, status.failures), (4, 0), "but its load was good: {status:?}");
     assert_eq!(table.read(&1, |row| row.0).unwrap(), Some(3));
     table.reload().unwrap();
+}
+
+/// As above, between threads: what one of them retires is freed by another, which at that moment
+/// copies a value under the lock of its key.
+#[test]
+fn what_another_thread_retired_is_dropped_under_no_lock() {
+    static MEMO: OnceLock<Memo<u64, Loud>> = OnceLock::new();
+    static DROPS: AtomicU64 = AtomicU64::new(0);
+    static GATE: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
+    struct Loud(u64);
+    impl Clone for Loud {
+        fn clone(&self) -> Self {
+            let gate = GATE.lock().unwrap().take_if(|_| self.0 == 0);
+            if let Some((inside, go_on)) = gate {
+                inside.send(()).unwrap();
+                go_on.recv().unwrap();
+            }
+            Loud(self.0)
+        }
+    }
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            let memo = MEMO.get().expect("values come after it");
+            (0..200).for_each(|key| memo.invalidate(&(key + 1_000_000)));
+            DROPS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let hand = Hand::at(1000);
+    let memo = MEMO.get_or_init(|| {
+        Memo::builder(100).ttl(secs(10)).stale_on_error(secs(1000)).clock(hand.clock()).build()
+    });
+    memo.insert(0, Loud(0));
+    hand.set(1015);
+    let ask = || memo.get_or_try_load(&0, || Err(()));
+    assert!(ask().is_ok(), "its turn to fail is taken, so the next one looks under the lock");
+    let ((inside, is_inside), (go_on, may_go_on)) = (channel(), channel());
+    *GATE.lock().unwrap() = Some((inside, may_go_on));
+    // Not joined: a thread that waits for itself would hang the test.
+    let (done, is_done) = channel();
+    thread::spawn(move || done.send(ask().is_ok()));
+    is_inside.recv().unwrap();
+    let (retired, have_retired) = channel();
+    for key in 1..=8 {
+        let retired = retired.clone();
+        thread::spawn(move || {
+            // Some of these keys have the same lock and wait for it, but not all.
+            (0..100).for_each(|_| memo.insert(key, Loud(key)));
+            let _ = retired.send(());
+        });
+    }
+    have_retired.recv_timeout(secs(60)).expect("not all keys have the same lock");
+    go_on.send(()).unwrap();
+    let is_ok = is_done.recv_timeout(secs(20)).expect("it waits for itself");
+    assert!(is_ok && DROPS.load(Ordering::Relaxed) > 0);
 }
