@@ -70,8 +70,12 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 /// [returned late](Builder::stale_on_error).
 ///
 /// What was evicted or replaced is dropped a little later, in batches, by whichever thread comes
-/// by. `Hash`, `Eq` and `Clone` of keys, `Clone` of values, and a [clock](Builder::clock) of your
-/// own run under the memo's locks and must not call it. Loaders, listeners, weighers and predicates
+/// by: beside what the bounds allow, a batch of each thread that stores stays in memory until that
+/// thread stores again. It holds 32 values, or more where there are more processors.
+///
+/// `Hash`, `Eq` and `Clone` of keys, `Clone` of values, and a [clock](Builder::clock) of your own
+/// run under the memo's locks and must not call it. `Hash` and `Eq` must not panic either: the memo
+/// stays safe to use, but may count wrong from then on. Loaders, listeners, weighers and predicates
 /// run under none.
 ///
 /// A thread-local's destructor must not call it either: the storage that guards its readers may be

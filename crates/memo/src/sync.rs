@@ -48,8 +48,9 @@ macro_rules! const_thread_local {
 }
 pub(crate) use const_thread_local;
 
-/// Locks, whatever became of the last holder: each critical section of this crate leaves its
-/// data whole at every point where user code (`Eq`, `Hash`, `Clone`) may panic.
+/// Locks, whatever became of the last holder. Each critical section of this crate leaves its data
+/// safe to use at every point where user code may panic, and whole where `Clone` does. A `Hash` or
+/// an `Eq` that panics may leave counts behind that are wrong: those must not panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
