@@ -14,6 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Config, MOST};
 use crate::error::Error;
 use crate::events::{Events, Log};
+#[cfg(feature = "sqlite")]
+use crate::gate::ReturnGate;
 use crate::gate::Returned;
 use crate::nested::Nested;
 use crate::opening::{isolated, on_caller};
@@ -157,6 +159,12 @@ impl<M: ManageConnection> Builder<M> {
     ) -> Self {
         self.0.return_gate = Some(Box::new(gate));
         self
+    }
+
+    /// Takes the return gate out, to make it part of another.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn take_return_gate(&mut self) -> Option<ReturnGate<M>> {
+        self.0.return_gate.take()
     }
 
     /// Makes the manager's blocking calls (connect and test) on a thread of their own each, so that

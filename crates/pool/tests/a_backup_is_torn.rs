@@ -131,3 +131,16 @@ fn statistics_are_brought_up_to_date_and_are_nobodys_news() {
     let refused = SqlitePool::open(SqliteManager::file(dir.path().join("t.db")).read_only(), 1);
     assert!(refused.unwrap().optimize().is_err());
 }
+
+#[test]
+fn it_overwrites_no_file_that_came_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = SqlitePool::open(SqliteManager::file(dir.path().join("t.db")), 1).unwrap();
+    pool.transact(|tx| tx.execute_batch("CREATE TABLE t (x)")).unwrap();
+    let to = dir.path().join("copy.db");
+    let error = pool.backup_with(&to, |_, _| std::fs::write(&to, "mine").unwrap()).unwrap_err();
+    assert!(error.is_manager() && error.to_string().contains("copy.db"), "{error}");
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "mine");
+    let left = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().ends_with(".partial")));
+}

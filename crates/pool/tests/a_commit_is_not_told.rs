@@ -403,3 +403,123 @@ fn a_temporary_trigger_is_told_of_by_an_old_statement() {
     take(&place.log);
     place.assert_twice(&["UPDATE t SET x = random()"], "t wo");
 }
+
+/// As a holder that panics does.
+fn lose_the_writer(place: &Place) {
+    let commit = || place.pool.transact(|_| -> rusqlite::Result<()> { panic!("a holder's own") });
+    assert!(catch_unwind(AssertUnwindSafe(commit)).is_err());
+    assert_eq!(place.pool.writer().state().connections, 0);
+    take(&place.log);
+}
+
+#[test]
+fn what_another_process_commits_while_the_writer_is_closed_is_told() {
+    let place = Place::with(ROWS);
+    lose_the_writer(&place);
+    in_another_process(&place.path(), "UPDATE t SET x = 10");
+    assert!(place.pool.check_other_writers().unwrap());
+    assert_eq!(take(&place.log), ["unknown"]);
+    assert!(!place.pool.check_other_writers().unwrap(), "told once");
+    lose_the_writer(&place);
+    in_another_process(&place.path(), "UPDATE t SET x = 11");
+    place.pool.check_other_writers_every(std::time::Duration::ZERO);
+    drop(place.pool.read().unwrap());
+    assert_eq!(take(&place.log), ["unknown"], "a reader that is due looks as well");
+}
+
+#[test]
+fn what_another_process_commits_is_told_by_an_optimize() {
+    let place = Place::with(ROWS);
+    in_another_process(&place.path(), "UPDATE t SET x = 10");
+    place.pool.optimize().unwrap();
+    assert_eq!(take(&place.log), ["unknown"]);
+    lose_the_writer(&place);
+    in_another_process(&place.path(), "UPDATE t SET x = 11");
+    place.pool.optimize().unwrap();
+    assert_eq!(take(&place.log), ["unknown"], "though the connection is a new one");
+    place.pool.optimize().unwrap();
+    assert!(take(&place.log).is_empty(), "what it writes itself is nobody's news");
+}
+
+#[test]
+fn a_look_whose_listener_panics_loses_no_later_one() {
+    let place = Place::with(ROWS);
+    let panics = AtomicBool::new(true);
+    place.pool.on_commit(move |_| {
+        assert!(!panics.swap(false, Ordering::Relaxed), "a listener's own");
+    });
+    in_another_process(&place.path(), "UPDATE t SET x = 10");
+    let look = || place.pool.check_other_writers();
+    assert!(catch_unwind(AssertUnwindSafe(look)).is_err());
+    take(&place.log);
+    in_another_process(&place.path(), "UPDATE t SET x = 11");
+    assert!(look().unwrap());
+    assert_eq!(take(&place.log), ["unknown"]);
+}
+
+#[test]
+fn a_look_at_a_pool_that_is_closed_or_paused_opens_nothing() {
+    let place = Place::with(ROWS);
+    lose_the_writer(&place);
+    place.pool.pause();
+    assert!(!place.pool.check_other_writers().unwrap());
+    place.pool.resume();
+    assert!(place.pool.check_other_writers().unwrap());
+    place.pool.close();
+    assert!(!place.pool.check_other_writers().unwrap());
+}
+
+#[test]
+fn a_setting_changed_after_a_statement_hides_no_table_of_it() {
+    let place = Place::with(ROWS);
+    let trigger = "CREATE TRIGGER gone AFTER DELETE ON t BEGIN DELETE FROM wo; END";
+    place.hear(&[trigger]);
+    let set = |on: &str| format!("PRAGMA recursive_triggers={on}");
+    let replace = "REPLACE INTO t VALUES (1, 2)";
+    place.pool.writer().get().unwrap().execute_batch(&set("ON")).unwrap();
+    // Prepared and rolled back, so that nothing but the trace tells of it the next time.
+    let writer = place.pool.write().unwrap();
+    writer.prepare_cached(replace).unwrap();
+    drop(writer);
+    let heard = place.hear(&[replace, &set("OFF")]);
+    assert!(heard.len() == 1 && heard[0].split(' ').any(|table| table == "wo"), "{heard:?}");
+}
+
+#[test]
+fn a_gate_of_ones_own_keeps_the_pool_from_telling_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let passed = Arc::new(AtomicBool::new(false));
+    let passes = Arc::clone(&passed);
+    let manager = SqliteManager::file(dir.path().join("t.db"));
+    let pool = SqlitePool::open_with(manager, 1, move |builder| {
+        let passes = Arc::clone(&passes);
+        builder.error_handler(Box::new(larder_pool::NopErrorHandler)).return_gate(move |_, _| {
+            passes.store(true, Ordering::Relaxed);
+            larder_pool::Returned::Clean
+        })
+    })
+    .unwrap();
+    pool.transact(|tx| tx.execute_batch(ROWS)).unwrap();
+    assert!(passed.load(Ordering::Relaxed));
+    let log = listen(&pool);
+    pool.writer().get().unwrap().execute("DELETE FROM t", []).unwrap();
+    let heard = take(&log);
+    assert!(heard.len() == 1 && heard[0].contains('t'), "{heard:?}");
+    for conns in [pool.writer(), pool.readers()] {
+        conns.get().unwrap().execute_batch("BEGIN; SELECT * FROM t").unwrap();
+        assert!(conns.get().unwrap().is_autocommit());
+    }
+}
+
+#[test]
+fn a_listener_with_the_readers_keeps_no_dropped_pool_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = SqlitePool::open(SqliteManager::file(dir.path().join("t.db")), 1).unwrap();
+    let readers = pool.readers().clone();
+    pool.on_commit(move |_| drop(readers.get().unwrap()));
+    pool.transact(|tx| tx.execute_batch(ROWS)).unwrap();
+    assert!(dir.path().join("t.db-wal").exists());
+    drop(pool);
+    // The last connection to close takes it along.
+    assert!(!dir.path().join("t.db-wal").exists());
+}

@@ -5,7 +5,7 @@
 mod support;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_pool::sqlite::{SqliteManager, SqlitePool};
 use rusqlite::{Connection, ErrorCode};
@@ -67,7 +67,9 @@ fn a_lease_counts_the_wait_for_a_connection() {
     let _both = (pool.read().unwrap(), pool.read().unwrap());
     assert!(pool.read_within(SOON, count).unwrap_err().is_timeout());
     let _writer = pool.write().unwrap();
-    assert!(pool.transact_within(SOON, count).unwrap_err().is_timeout());
+    let ask = || pool.transact_within(SOON, count).unwrap_err();
+    let error = thread::scope(|scope| scope.spawn(ask).join().unwrap());
+    assert!(error.is_timeout(), "{error}");
 }
 
 #[test]
@@ -184,4 +186,92 @@ fn a_closed_pool_leaves_no_wal() {
     assert!(wal_bytes(&dir) > 0);
     pool.close();
     until("the WAL's end", || !dir.path().join("t.db-wal").exists());
+}
+
+/// Without a WAL readers and the writer wait for each other, by SQLite's busy handler.
+fn in_memory() -> SqlitePool {
+    let manager = SqliteManager::memory().busy_timeout(Duration::from_secs(60));
+    let pool = SqlitePool::open(manager, 2).unwrap();
+    pool.transact(|tx| tx.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")).unwrap();
+    pool
+}
+
+fn busy_timeout(conn: &Connection) -> i64 {
+    conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_lease_ends_while_its_query_waits_for_a_lock() {
+    let pool = in_memory();
+    // So that it knows the schema, which it could not read later.
+    assert_eq!(count(&pool.read().unwrap()).unwrap(), 1);
+    let writer = pool.write().unwrap();
+    writer.execute("INSERT INTO t VALUES (2)", []).unwrap();
+    let asked = Instant::now();
+    let error = pool.read_within(SOON, count).unwrap_err();
+    assert!(asked.elapsed() < Duration::from_secs(30), "not the busy time-out of 60 s");
+    assert!(error.to_string().contains("cannot read: the lease of 20ms was over"), "{error}");
+    assert!(error.to_string().contains("lock"), "{error}");
+    let code = error.cause().unwrap().sqlite_error_code();
+    assert!(matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)), "{code:?}");
+    drop(writer);
+    assert_eq!(busy_timeout(&pool.read().unwrap()), 60_000, "the next holder's is as it was");
+}
+
+#[test]
+fn a_lease_ends_while_its_commit_waits_for_a_lock() {
+    let pool = in_memory();
+    let reader = pool.read().unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+    let asked = Instant::now();
+    let insert = |tx: &Connection| tx.execute("INSERT INTO t VALUES (2)", []);
+    let error = pool.transact_within(SOON, insert).unwrap_err();
+    assert!(asked.elapsed() < Duration::from_secs(30), "not the busy time-out of 60 s");
+    assert!(error.to_string().contains("the lease of 20ms was over"), "{error}");
+    reader.execute_batch("COMMIT").unwrap();
+    drop(reader);
+    assert_eq!(busy_timeout(&pool.writer().get().unwrap()), 60_000);
+    assert_eq!(count(&pool.read().unwrap()).unwrap(), 1, "it was rolled back");
+    pool.transact_within(Duration::from_secs(60), insert).unwrap();
+    assert_eq!(busy_timeout(&pool.writer().get().unwrap()), 60_000);
+}
+
+#[test]
+fn who_keeps_the_wal_is_named_beside_an_older_idle_one() {
+    let (dir, ear) = (tempfile::tempdir().unwrap(), Ear::default());
+    let pool = in_file(&dir, &ear);
+    let (_idle, idle_line) = (pool.read().unwrap(), line!());
+    let (reader, line) = (pool.read().unwrap(), line!());
+    reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+    fill(&pool, 30);
+    let heard = ear.heard();
+    assert!(heard[0].contains("one of 2 readers"), "{}", heard[0]);
+    for line in [idle_line, line] {
+        assert!(heard[0].contains(&format!("{}:{line}:", file!())), "{line}: {}", heard[0]);
+    }
+}
+
+#[test]
+fn a_small_bound_and_a_reader_stall_few_writes() {
+    for page_bytes in [4096, 65_536] {
+        let (dir, ear) = (tempfile::tempdir().unwrap(), Ear::default());
+        let set = format!("PRAGMA page_size={page_bytes}");
+        let manager = SqliteManager::file(dir.path().join("t.db")).wal_limit_bytes(64 << 10);
+        Connection::open(dir.path().join("t.db"))
+            .unwrap()
+            .execute_batch(&format!("{set}; CREATE TABLE t (x); INSERT INTO t VALUES (1)"))
+            .unwrap();
+        let handler = |builder: larder_pool::Builder<SqliteManager>| {
+            builder.error_handler(Box::new(ear.clone()))
+        };
+        let pool = SqlitePool::open_with(manager, 2, handler).unwrap();
+        let reader = pool.read().unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+        for _ in 0..200 {
+            pool.transact(|tx| tx.execute("INSERT INTO t VALUES (randomblob(3000))", [])).unwrap();
+        }
+        // Each of these kept the writers waiting.
+        let reports = ear.heard().len();
+        assert!((1..=3).contains(&reports), "{reports} of 200, pages of {page_bytes}");
+    }
 }

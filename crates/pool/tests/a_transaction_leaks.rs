@@ -175,3 +175,21 @@ fn a_reader_cannot_write() {
     let error = pool.read().unwrap().execute("INSERT INTO t VALUES (1)", []).unwrap_err();
     assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly), "{error}");
 }
+
+#[test]
+fn a_gate_of_ones_own_is_heard_beside_the_pools() {
+    let ear = Ear::default();
+    let mended = |_: &mut rusqlite::Connection, _: &'static std::panic::Location<'static>| {
+        larder_pool::Returned::Mended(rusqlite::Error::InvalidQuery)
+    };
+    let pool = SqlitePool::open_with(SqliteManager::memory(), 1, |builder| {
+        builder.error_handler(Box::new(ear.clone())).return_gate(mended)
+    })
+    .unwrap();
+    let before = ear.heard().len();
+    pool.read().unwrap().execute_batch("BEGIN").unwrap();
+    assert!(pool.read().unwrap().is_autocommit());
+    let heard = &ear.heard()[before];
+    let own = rusqlite::Error::InvalidQuery.to_string();
+    assert!(heard.contains(&own) && heard.contains("inside an open transaction"), "{heard}");
+}

@@ -141,3 +141,24 @@ fn guards_returned_while_the_last_clone_goes() {
         assert_eq!(counts.opened(), counts.closed());
     }
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn closing_a_writer_and_its_readers_waits_for_both_within_one_deadline() {
+    use larder_pool::sqlite::{SqliteManager, SqlitePool};
+    use std::time::Duration;
+
+    let dir = tempfile::tempdir().unwrap();
+    let pool = SqlitePool::open(SqliteManager::file(dir.path().join("t.db")), 2).unwrap();
+    pool.transact(|tx| tx.execute_batch("CREATE TABLE t (x)")).unwrap();
+    let (reader, writer) = (pool.read().unwrap(), pool.write().unwrap());
+    let error = pool.close_within(Duration::from_millis(20)).unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(error.still_lent(), Some(2));
+    assert!(pool.read().unwrap_err().is_closed());
+    drop(reader);
+    assert_eq!(pool.close_within(Duration::ZERO).unwrap_err().still_lent(), Some(1));
+    std::thread::spawn(move || drop(writer));
+    pool.close_within(Duration::from_secs(60)).unwrap();
+    assert!(!dir.path().join("t.db-wal").exists(), "all are closed");
+}

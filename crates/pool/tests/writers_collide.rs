@@ -78,7 +78,8 @@ fn waiting_for_the_writer_ends_at_the_deadline() {
     let dir = tempfile::tempdir().unwrap();
     let pool = in_file(&dir);
     let _writer = pool.write().unwrap();
-    let error = pool.write_timeout(Duration::from_millis(20)).unwrap_err();
+    let ask = || pool.write_timeout(Duration::from_millis(20)).unwrap_err();
+    let error = thread::scope(|scope| scope.spawn(ask).join().unwrap());
     assert!(error.is_timeout(), "{error}");
 }
 
@@ -100,4 +101,35 @@ fn waiting_for_another_process_ends_at_the_deadline() {
     assert_eq!(busy, Some(rusqlite::ErrorCode::DatabaseBusy));
     other.execute_batch("COMMIT").unwrap();
     pool.write().unwrap().commit().unwrap();
+}
+
+#[test]
+fn a_thread_that_has_the_writer_is_refused_a_second_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = in_file(&dir);
+    let here = line!();
+    let writer = pool.write().unwrap();
+    // With the 30 s of the default it would wait for itself.
+    let error = pool.transact(|tx| tx.execute("UPDATE t SET x = 1", [])).unwrap_err();
+    assert!(error.is_nested() && !error.is_timeout(), "{error}");
+    let message = error.to_string();
+    for line in [here + 1, here + 3] {
+        assert!(message.contains(&format!("{}:{line}:", file!())), "{line}: {message}");
+    }
+    assert!(pool.optimize().unwrap_err().is_nested());
+    assert!(pool.read().is_ok(), "a reader is no second writer");
+    drop(writer);
+    pool.transact(|tx| tx.execute("UPDATE t SET x = 1", [])).unwrap();
+}
+
+#[test]
+fn who_moves_writers_may_allow_a_second() {
+    let manager = SqliteManager::memory();
+    let allow = |builder: larder_pool::Builder<SqliteManager>| {
+        builder.nested_checkout(larder_pool::Nested::Allow)
+    };
+    let pool = SqlitePool::open_with(manager, 1, allow).unwrap();
+    let first = pool.write().unwrap();
+    assert!(pool.write_timeout(Duration::from_millis(20)).unwrap_err().is_timeout());
+    drop(first);
 }

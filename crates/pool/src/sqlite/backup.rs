@@ -16,7 +16,9 @@ const STEP_PAGES: i32 = 256;
 impl SqlitePool {
     /// Copies the database, as it is now, to a new file, while readers and the writer go on. (In
     /// memory the writer waits.) The copy has its name only when it is whole and on the disk; a
-    /// process killed meanwhile leaves a `.partial` file.
+    /// process killed meanwhile leaves a `.partial` file. No file is overwritten: one that somebody
+    /// else makes meanwhile is found at the end (not on a file system without hard links, nor when
+    /// it is a journal).
     ///
     /// # Errors
     /// As [`read`](SqlitePool::read); [`is_manager`](crate::Error::is_manager) when there is such a
@@ -52,7 +54,15 @@ fn copy(from: &Connection, to: &Path, progress: &mut dyn FnMut(u32, u32)) -> rus
     let copied = write(from, &partial.0, progress);
     from.execute_batch("ROLLBACK")?;
     copied?;
-    fs::rename(&partial.0, to).map_err(|error| failure(to, &error))
+    give_name(&partial.0, to).map_err(|error| failure(to, &error))
+}
+
+/// A second name, since that never takes another file's; renaming would.
+fn give_name(partial: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(partial, to) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(partial, to),
+        linked => linked,
+    }
 }
 
 fn write(from: &Connection, to: &Path, progress: &mut dyn FnMut(u32, u32)) -> rusqlite::Result<()> {

@@ -4,8 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::Error;
 use super::pool::SqlitePool;
+
+/// How long a look may take that must open the writer's connection.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A commit that has succeeded, as the listeners of
 /// [`SqlitePool::on_commit`] see it.
@@ -21,7 +26,8 @@ impl<'a> Commit<'a> {
     /// them: none is missing, and one may be here whose rows are what they were (a condition that
     /// no row met, a savepoint rolled back, a trigger that did not fire).
     ///
-    /// Tables of attached databases go by their bare names, too. Views are named when they were
+    /// Tables of attached databases go by their bare names, too. (What another *process* writes to
+    /// an attached database is not noticed at all: SQLite's version counter is of `main`.) Views are named when they were
     /// written to, and not when what they show has changed; temporary tables and SQLite's own
     /// book-keeping (`sqlite_sequence`) are not.
     pub fn tables(&self) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -58,7 +64,9 @@ impl SqlitePool {
     /// [`check_other_writers`](SqlitePool::check_other_writers).
     ///
     /// A listener may read, and may not ask for the writer: it has not been given back. One that
-    /// panics lets the panic out of `commit`, when all the others have been told.
+    /// panics lets the panic out of `commit`, when all the others have been told. One that reads
+    /// keeps a clone of [`readers`](SqlitePool::readers), not of this pool, which would never be
+    /// dropped then: the pool has the listeners, until the last clone is gone.
     ///
     /// It listens with SQLite's authorizer, its trace, and its hooks for commits and the WAL on
     /// the writer's connection: whoever sets one of these there makes it deaf. So do blob handles:
@@ -83,17 +91,46 @@ impl SqlitePool {
 
     /// Looks whether another process has written since the last look (each
     /// [`write`](SqlitePool::write) is one), and if so tells the listeners of a commit that
-    /// [is unknown](Commit::is_unknown). True if so. Costs a microsecond; it is for an
-    /// application's own tick.
+    /// [is unknown](Commit::is_unknown). True if so, and when it can't be told, because the writer's
+    /// connection had been closed since (by a panic, say): then it is opened here. Otherwise costs a
+    /// microsecond; it is for an application's own tick.
     ///
-    /// It does not wait for the writer: while that is lent, the answer is false. Whoever has it has
-    /// looked when it began, and since then nobody else can have written.
+    /// It does not wait for the writer: while that is lent, takes more than a second to open, or the
+    /// pool is paused or closed, the answer is false, and what others wrote is for a later look. A [`Writer`](super::Writer) has
+    /// looked when it began, and until it ends nobody else can write; beside a connection lent by
+    /// [`writer`](SqlitePool::writer) others can.
     ///
     /// # Errors
-    /// [`is_manager`](crate::Error::is_manager) when the database can't be read.
+    /// [`is_manager`](crate::Error::is_manager) when the database can't be opened or read.
+    #[track_caller]
     pub fn check_other_writers(&self) -> Result<bool, Error> {
-        let Some(conn) = self.writer.try_get() else { return Ok(false) };
-        self.watch.check_others(&conn).map_err(|cause| Error::manager("look for writers", cause))
+        self.look(LOOK)
+    }
+
+    /// Looks as `check_other_writers` does, opening a connection within `limit`.
+    #[track_caller]
+    pub(super) fn look(&self, limit: Duration) -> Result<bool, Error> {
+        let conn = match self.writer.try_get() {
+            Some(conn) => conn,
+            None if self.has_no_writer_open() => match self.writer.get_timeout(limit.min(LOOK)) {
+                Ok(conn) => conn,
+                // Somebody else opens it, or this one will be there for the next look.
+                Err(error) if error.is_timeout() || error.is_closed() => return Ok(false),
+                Err(error) => return Err(error),
+            },
+            None => return Ok(false),
+        };
+        self.check_others(&conn)
+    }
+
+    /// While nobody listens to the database, no later commit would tell of what others write.
+    fn has_no_writer_open(&self) -> bool {
+        let state = self.writer.state();
+        state.connections == 0 && !state.paused && !state.closed
+    }
+
+    pub(super) fn check_others(&self, conn: &Connection) -> Result<bool, Error> {
+        self.watch.check_others(conn).map_err(|cause| Error::manager("look for writers", cause))
     }
 
     /// Has each [`read`](SqlitePool::read) look for other processes' commits, as

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, DEFAULT_NAME, Error, TransactionState, ffi};
 
+use super::manager::SqliteManager;
 use super::reset;
 use super::watch::Watch;
+use crate::builder::Builder;
 use crate::gate::Returned;
 use crate::site::Site;
 
@@ -62,6 +64,35 @@ pub(super) fn telling(
         watch.backfill(watch.cut(conn));
         verdict
     }
+}
+
+/// Puts `own` after the gate that `builder` has, which would otherwise have taken its place.
+pub(super) fn last(
+    mut builder: Builder<SqliteManager>,
+    own: impl Fn(&mut Connection, Site) -> Returned<Error> + Send + Sync + 'static,
+) -> Builder<SqliteManager> {
+    match builder.take_return_gate() {
+        None => builder.return_gate(own),
+        Some(first) => builder.return_gate(move |conn, site| {
+            let verdict = first(conn, site);
+            both(verdict, own(conn, site))
+        }),
+    }
+}
+
+/// The graver of two verdicts, with the reports of both.
+fn both(first: Returned<Error>, second: Returned<Error>) -> Returned<Error> {
+    use Returned::{Clean, Mended, Refused};
+    match (first, second) {
+        (Clean, other) | (other, Clean) => other,
+        (Mended(a), Mended(b)) => Mended(join(a, &b)),
+        (Mended(a) | Refused(a), Mended(b) | Refused(b)) => Refused(join(a, &b)),
+    }
+}
+
+fn join(first: Error, second: &Error) -> Error {
+    let code = first.sqlite_error().map_or(ffi::SQLITE_ERROR, |error| error.extended_code);
+    report(code, format!("{first}; and {second}"))
 }
 
 fn report(code: i32, message: String) -> Error {

@@ -5,7 +5,7 @@
 //! | short                 | nothing                                                             |
 //! | due                   | a passive checkpoint, on a connection for it, by the caller whose commit made it due, after it has given the writer back |
 //! | beyond its bound      | a truncating one, on the writer's connection before it is given back, which waits for readers for a moment |
-//! | still beyond          | a report that names the reader, and again after so much growth      |
+//! | still beyond          | a report that names who reads, and again after so much growth; and for a second, no writer waits again |
 //!
 //! SQLite's own automatic checkpoint (which this replaces) runs inside `COMMIT`: its two `fsync`s
 //! keep the next writer waiting. It never waits for readers either, so that one that is always
@@ -15,7 +15,7 @@
 //! into SQLite, on a connection that nobody else has.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,12 +24,20 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, Error, ErrorCode, MAIN_DB, ffi};
 
 use super::manager::SqliteManager;
+use crate::clock::{Clock, after};
+use crate::held::Holder;
 use crate::pool::Pool;
 
 /// A WAL of so many pages is due, as it is to SQLite itself.
 const DUE_PAGES: u32 = 1000;
+/// The least that the bound on the WAL is taken for: below it each commit would be beyond.
+const LEAST_PAGES: u32 = 8;
 /// How long a truncating checkpoint, and so all writers, may wait for readers.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// For how long after one that waited in vain no other waits.
+const RESPITE: Duration = Duration::from_secs(1);
+/// Readers that a report names.
+const MOST_NAMED: usize = 16;
 
 pub(super) struct Governor {
     manager: SqliteManager,
@@ -42,6 +50,9 @@ pub(super) struct Governor {
     /// The same of the next truncating one. Written by the holder of the writer.
     cut_pages: AtomicU32,
     page_bytes: AtomicU32,
+    clock: Clock,
+    /// From when on a truncating checkpoint may wait. Written by the holder of the writer.
+    patient_at: AtomicU64,
 }
 
 #[derive(Default)]
@@ -60,6 +71,8 @@ impl Governor {
             due_pages: AtomicU32::new(0),
             cut_pages: AtomicU32::new(0),
             page_bytes: AtomicU32::new(0),
+            clock: Clock::system(),
+            patient_at: AtomicU64::new(0),
         }
     }
 
@@ -79,7 +92,8 @@ impl Governor {
     fn bound_pages(&self) -> u32 {
         let page = u64::from(self.page_bytes.load(Ordering::Relaxed).max(512));
         // Each page has a header of 24 bytes in the WAL.
-        u32::try_from(self.manager.wal_limit_bytes / (page + 24)).unwrap_or(u32::MAX)
+        let pages = self.manager.wal_limit_bytes / (page + 24);
+        u32::try_from(pages).unwrap_or(u32::MAX).max(LEAST_PAGES)
     }
 
     fn first_due(&self) -> u32 {
@@ -101,17 +115,26 @@ impl Governor {
         // A passive one of our own would be taken for a reader; the next commit tries again.
         let Some(_desk) = self.desk.try_lock() else { return };
         if let Err(error) = self.truncate(conn) {
-            self.cut_pages.store(pages.saturating_add(bound / 4), Ordering::Relaxed);
+            let growth = (bound / 4).max(DUE_PAGES);
+            self.cut_pages.store(pages.saturating_add(growth), Ordering::Relaxed);
             let pinned = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
             self.report(if pinned { self.pinned(pages) } else { error });
         }
     }
 
     fn truncate(&self, conn: &Connection) -> rusqlite::Result<()> {
-        conn.busy_timeout(PATIENCE.min(self.manager.busy_timeout))?;
+        conn.busy_timeout(self.patience().min(self.manager.busy_timeout))?;
         let cut = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE);
+        if cut.is_err() {
+            self.patient_at.store(after(self.clock.now(), RESPITE), Ordering::Relaxed);
+        }
         conn.busy_timeout(self.manager.busy_timeout)?;
         cut.map(drop)
+    }
+
+    fn patience(&self) -> Duration {
+        let may_wait = self.clock.now() >= self.patient_at.load(Ordering::Relaxed);
+        if may_wait { PATIENCE } else { Duration::ZERO }
     }
 
     /// After the writer was given back: moves pages from a long WAL into the database.
@@ -149,11 +172,7 @@ impl Governor {
     }
 
     fn pinned(&self, pages: u32) -> Error {
-        let holder = self.readers.get().and_then(|readers| readers.holders().into_iter().next());
-        let who = holder.map_or_else(
-            || "a reader of another process".to_string(),
-            |holder| format!("a reader, {holder}"),
-        );
+        let who = name(&self.readers.get().map_or_else(Vec::new, Pool::holders));
         let page = u64::from(self.page_bytes.load(Ordering::Relaxed)) + 24;
         let message = format!(
             "the WAL of {} has {} KiB, its bound is {}, and it can't be cut because of {who}",
@@ -175,5 +194,22 @@ impl Governor {
         let mut desk = self.desk.lock();
         desk.closed = true;
         desk.conn = None;
+    }
+}
+
+/// Says who may be in the way. Which of several readers it is that is on an old snapshot, only
+/// SQLite could tell, on a connection that is lent.
+fn name(holders: &[Holder]) -> String {
+    match holders {
+        [] => "a reader of another process".to_string(),
+        [holder] => format!("a reader, {holder}"),
+        holders => {
+            let named: Vec<_> = holders.iter().take(MOST_NAMED).map(Holder::to_string).collect();
+            let more = match holders.len() - named.len() {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            format!("one of {} readers: {}{more}", holders.len(), named.join("; "))
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! | a text runs whose tables are known         | these                                          |
 //! | a text runs that is not known              | asked before `COMMIT`, by preparing it again   |
 //! | that fails, or there are too many          | all tables that this connection ever prepared for |
+//! | a setting changes before they are asked    | the same                                       |
 //! | a savepoint is rolled back                 | what it had                                    |
 //!
 //! What a text writes changes with the schema. A change by this connection runs as a text that
@@ -91,14 +92,14 @@ impl Journal {
         self.tell()
     }
 
-    /// True when another process has written since the last look.
+    /// True when another process has written since the last look, or when that is not known and
+    /// not told.
     pub(super) fn see(&mut self, data_version: i64) -> bool {
-        let by_others = self.data_version.replace(data_version) != Some(data_version);
-        if by_others {
+        if self.data_version.replace(data_version) != Some(data_version) {
             self.texts.clear();
             self.done.unknown = true;
         }
-        by_others
+        self.done.unknown
     }
 
     fn drop_current(&mut self) {
@@ -150,15 +151,21 @@ impl Journal {
             Kind::Writes if self.in_writer => self.on_write(sql),
             Kind::Writes => self.current.all = true,
             Kind::Alters => {
-                self.texts.clear();
+                self.forget_texts();
                 self.current.schema = true;
             }
-            Kind::Else => self.texts.clear(),
+            Kind::Else => self.forget_texts(),
             Kind::Unclear => {
-                self.texts.clear();
+                self.forget_texts();
                 (self.current.all, self.current.schema) = (true, true);
             }
         }
+    }
+
+    /// What texts do changes from here on. Asked now, one that has run could say less than it did.
+    fn forget_texts(&mut self) {
+        self.texts.clear();
+        self.current.all |= !self.pending.is_empty();
     }
 
     fn on_write(&mut self, sql: &str) {
@@ -256,10 +263,13 @@ impl Journal {
         Some(News { tables, schema: done.schema, unknown: done.unknown })
     }
 
-    /// Forgets what was committed: nobody's answers depend on it.
+    /// Forgets what this connection committed: nobody's answers depend on it. What others may have
+    /// done is not forgotten.
     pub(super) fn hush(&mut self) {
+        let unknown = self.done.unknown;
         self.wrote = false;
         self.done.clear();
+        self.done.unknown = unknown;
         self.drop_current();
     }
 

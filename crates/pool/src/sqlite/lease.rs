@@ -18,6 +18,8 @@ impl SqlitePool {
     ///
     /// The query itself looks at the clock every few microseconds, so that a lease costs no thread.
     /// Only SQLite's machine is interrupted: not a sort in its last step, nor other code of `work`.
+    /// A statement waits for another connection's lock no longer than the lease had left when `work`
+    /// began.
     ///
     /// ```
     /// use larder_pool::sqlite::{SqliteManager, SqlitePool};
@@ -34,7 +36,8 @@ impl SqlitePool {
     ///
     /// # Errors
     /// As [`read`](SqlitePool::read) at the deadline; what `work` returned, which at the deadline
-    /// is an `OperationInterrupted` whose message says that it was the lease.
+    /// is an `OperationInterrupted`, or a `DatabaseBusy` or `DatabaseLocked` of a statement that
+    /// waited for a lock: its message says that it was the lease.
     #[track_caller]
     pub fn read_within<T>(
         &self,
@@ -43,11 +46,12 @@ impl SqlitePool {
     ) -> Result<T, Error> {
         let lease = Lease::begin(limit);
         let mut conn = self.read_timeout(limit)?;
-        lease.hold("read", &mut conn, work)
+        lease.hold("read", &mut conn, self.busy_timeout, work)
     }
 
     /// Runs `work` as [`transact`](SqlitePool::transact) does, within `limit` as
-    /// [`read_within`](SqlitePool::read_within) does. The `COMMIT` itself is not interrupted.
+    /// [`read_within`](SqlitePool::read_within) does. The `COMMIT` itself is not interrupted; in
+    /// memory, where it waits for readers, it does so for what is left.
     ///
     /// # Errors
     /// As both.
@@ -59,8 +63,12 @@ impl SqlitePool {
     ) -> Result<T, Error> {
         let lease = Lease::begin(limit);
         let mut writer = self.write_timeout(limit)?;
-        let done = lease.hold("write", &mut writer, work)?;
-        writer.commit()?;
+        let done = lease.hold("write", &mut writer, self.busy_timeout, work)?;
+        lease.wait_within(&writer, self.busy_timeout)?;
+        writer.commit_then(|conn, committed| {
+            let restored = conn.busy_timeout(self.busy_timeout);
+            committed.map_err(|cause| lease.explain(cause)).and(restored)
+        })?;
         Ok(done)
     }
 }
@@ -83,15 +91,27 @@ impl Lease {
         self,
         action: &'static str,
         conn: &mut Connection,
+        busy_timeout: Duration,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
+        self.wait_within(conn, busy_timeout)?;
         conn.progress_handler(INSTRUCTIONS, Some(move || self.is_over()))
             .map_err(|cause| Error::manager("begin a lease", cause))?;
         // If it panics, the connection is closed.
         let done = work(conn);
         conn.progress_handler(0, None::<fn() -> bool>)
+            .and_then(|()| conn.busy_timeout(busy_timeout))
             .map_err(|cause| Error::manager("end a lease", cause))?;
         done.map_err(|cause| Error::manager(action, self.explain(cause)))
+    }
+
+    /// Has statements wait for locks as long as the lease has left: nobody interrupts that wait.
+    fn wait_within(&self, conn: &Connection, busy_timeout: Duration) -> Result<(), Error> {
+        // Rounded up, as SQLite counts in milliseconds: who has waited in vain is to find it over.
+        let left = self.limit.saturating_sub(self.began.elapsed());
+        let left = left.saturating_add(Duration::from_millis(1));
+        conn.busy_timeout(left.min(busy_timeout))
+            .map_err(|cause| Error::manager("begin a lease", cause))
     }
 
     fn is_over(&self) -> bool {
@@ -100,15 +120,18 @@ impl Lease {
 
     /// Says in the error of a statement that was interrupted by whom it was.
     fn explain(&self, error: rusqlite::Error) -> rusqlite::Error {
-        if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) || !self.is_over() {
-            return error;
-        }
+        let fate = match error.sqlite_error_code() {
+            _ if !self.is_over() => return error,
+            Some(ErrorCode::OperationInterrupted) => "the query was interrupted".to_string(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                format!("a statement waited for another connection's lock in vain: {error}")
+            }
+            _ => return error,
+        };
+        let code = error.sqlite_error().map_or(ffi::SQLITE_INTERRUPT, |error| error.extended_code);
         let Lease { limit, began } = self;
-        let message = format!(
-            "the lease of {limit:?} was over after {:?}, and the query was interrupted",
-            began.elapsed()
-        );
-        let code = ffi::Error::new(ffi::SQLITE_INTERRUPT);
-        rusqlite::Error::SqliteFailure(code, Some(message))
+        let message =
+            format!("the lease of {limit:?} was over after {:?}, and {fate}", began.elapsed());
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(message))
     }
 }

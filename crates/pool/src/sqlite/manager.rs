@@ -127,9 +127,10 @@ impl SqliteManager {
         self
     }
 
-    /// Sets the bound on the WAL, in bytes. Default 64 MiB; at least 64 KiB. A [`SqlitePool`]
-    /// checkpoints so that the WAL stays below it, and reports through the error handler who reads
-    /// for so long that it can't; in any pool the file is cut back to it when the WAL begins anew.
+    /// Sets the bound on the WAL, in bytes. Default 64 MiB; at least 64 KiB, and counts as 8 pages if that
+    /// is more. A [`SqlitePool`] checkpoints so that the WAL stays below it, and reports through the
+    /// error handler who reads for so long that it can't; in any pool the file is cut back to it
+    /// when the WAL begins anew.
     ///
     /// [`SqlitePool`]: super::SqlitePool
     ///
@@ -170,10 +171,12 @@ impl SqliteManager {
     /// Starts a pool that reports, through its error handler, what its return gate finds, and keeps
     /// its connections however old: a local file has no reason to be opened again.
     pub fn pool() -> Builder<SqliteManager> {
-        Builder::new()
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .return_gate(|conn, site| gate::inspect(conn, Some(site)))
+        Self::builder().return_gate(|conn, site| gate::inspect(conn, Some(site)))
+    }
+
+    /// The same without a gate.
+    pub(super) fn builder() -> Builder<SqliteManager> {
+        Builder::new().max_lifetime(None).idle_timeout(None)
     }
 }
 

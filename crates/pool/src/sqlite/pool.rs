@@ -14,6 +14,7 @@ use super::opener::Access;
 use super::watch::Watch;
 use super::writer::{BEGIN, Writer};
 use crate::builder::Builder;
+use crate::nested::Nested;
 use crate::pool::Pool;
 use crate::pooled::Pooled;
 
@@ -23,7 +24,7 @@ pub struct SqlitePool {
     pub(super) readers: Pool<SqliteManager>,
     pub(super) writer: Pool<SqliteManager>,
     pub(super) watch: Arc<Watch>,
-    busy_timeout: Duration,
+    pub(super) busy_timeout: Duration,
     /// SQLite itself would begin, and refuse the first statement that writes.
     writable: bool,
 }
@@ -42,7 +43,8 @@ impl SqlitePool {
     }
 
     /// Opens the database with further settings, which are applied to the pool of the readers and
-    /// to that of the writer alike.
+    /// to that of the writer alike. A [`return_gate`](Builder::return_gate) runs before the pool's
+    /// own, which goes on as without it.
     ///
     /// # Errors
     /// As [`open`](SqlitePool::open).
@@ -58,10 +60,12 @@ impl SqlitePool {
         let writable = manager.access == Access::ReadWrite;
         let governed = (writable && manager.has_wal()).then(|| Governor::new(manager.clone()));
         let watch = Watch::new(governed);
-        let writer = SqliteManager::pool().return_gate(gate::telling(Arc::clone(&watch)));
+        let writer = SqliteManager::builder().nested_checkout(Nested::Refuse);
         let writer = settings(writer).min_idle(None).max_size(1).max_capacity(1);
+        let writer = gate::last(writer, gate::telling(Arc::clone(&watch)));
         let writer = writer.build(manager.clone().watched_by(Arc::clone(&watch)))?;
-        let readers = settings(SqliteManager::pool()).max_size(readers);
+        let readers = settings(SqliteManager::builder()).max_size(readers);
+        let readers = gate::last(readers, |conn, site| gate::inspect(conn, Some(site)));
         let readers = readers.build(manager.for_readers())?;
         if let Some(governor) = watch.governor() {
             governor.watch_readers(readers.clone());
@@ -70,6 +74,11 @@ impl SqlitePool {
     }
 
     /// Lends a reader: the thread's last one if it is free.
+    ///
+    /// It is query-only by a setting, against mistakes and not against malice. What a holder sets
+    /// on a connection (pragmas, that one and `busy_timeout` among them), and its temporary tables,
+    /// stay for the next one: only transactions and running statements are ended. One who means to
+    /// change such things [discards](Pooled::discard) the connection after.
     ///
     /// # Errors
     /// As [`Pool::get`].
@@ -84,24 +93,29 @@ impl SqlitePool {
     /// As [`read`](SqlitePool::read).
     #[track_caller]
     pub fn read_timeout(&self, timeout: Duration) -> Result<Pooled<SqliteManager>, Error> {
-        if self.watch.is_look_due()
-            && let Err(error) = self.check_other_writers()
-        {
+        if !self.watch.is_look_due() {
+            return self.readers.get_timeout(timeout);
+        }
+        let began = Instant::now();
+        if let Err(error) = self.look(timeout) {
             error.into_cause().into_iter().for_each(|cause| self.readers.report(cause));
         }
-        self.readers.get_timeout(timeout)
+        self.readers.get_timeout(timeout.saturating_sub(began.elapsed()))
     }
 
     /// Lends the writer inside `BEGIN IMMEDIATE`, waiting for those who asked earlier up to the
     /// `connection_timeout`. Dropping it rolls back.
     ///
-    /// A thread that has the writer and asks again waits for itself: until the deadline, in vain.
-    /// Another *process* that writes is waited for by SQLite itself, up to the `busy_timeout` and
+    /// A thread that has the writer and asks again would wait for itself: it is refused at once,
+    /// and the error names both call sites. (A guard counts for the thread that asked, wherever it
+    /// was moved. Whoever moves one and asks again sets
+    /// [`nested_checkout`](Builder::nested_checkout) to `Allow` with
+    /// [`open_with`](SqlitePool::open_with).) Another *process* that writes is waited for by SQLite itself, up to the `busy_timeout` and
     /// within the same deadline.
     ///
     /// # Errors
     /// As [`Pool::get`]; [`is_manager`](crate::Error::is_manager) also when the transaction can't
-    /// begin.
+    /// begin; [`is_nested`](crate::Error::is_nested) when this thread has the writer.
     #[track_caller]
     pub fn write(&self) -> Result<Writer, Error> {
         self.write_timeout(self.writer.connection_timeout())
@@ -150,11 +164,43 @@ impl SqlitePool {
             return Err(Error::manager("optimize", read_only()));
         }
         let conn = self.writer.get()?;
+        self.check_others(&conn)?;
         // All tables, not only those that this connection has queried: readers do that.
         let optimized = conn.execute_batch("PRAGMA optimize=0x10002");
         // Statistics are nobody's answer.
         self.watch.hush();
         optimized.map_err(|cause| Error::manager("optimize", cause))
+    }
+
+    /// Lends nothing more until [`resume`](SqlitePool::resume): [`Pool::pause`] of both pools.
+    pub fn pause(&self) {
+        self.readers.pause();
+        self.writer.pause();
+    }
+
+    /// Lends again: [`Pool::resume`] of both pools.
+    pub fn resume(&self) {
+        self.writer.resume();
+        self.readers.resume();
+    }
+
+    /// Closes both pools as [`close`](SqlitePool::close) does, then waits until the last connection
+    /// is closed: one deadline over readers and writer.
+    ///
+    /// # Errors
+    /// [`is_timeout`](crate::Error::is_timeout) when some are not after `timeout`:
+    /// [`still_lent`](crate::Error::still_lent) says how many of both. They close when they come
+    /// back.
+    pub fn close_within(&self, timeout: Duration) -> Result<(), Error> {
+        let began = Instant::now();
+        self.close();
+        let readers = self.readers.close_within(timeout);
+        let writer = self.writer.close_within(timeout.saturating_sub(began.elapsed()));
+        let lent = |closed: Result<(), Error>| closed.err().and_then(|e| e.still_lent());
+        match lent(readers).unwrap_or(0) + lent(writer).unwrap_or(0) {
+            0 => Ok(()),
+            lent => Err(Error::still_out(lent, began.elapsed())),
+        }
     }
 
     /// Closes both pools: idle connections at once, lent ones when they come back.

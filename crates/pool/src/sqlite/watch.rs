@@ -139,17 +139,17 @@ impl Watch {
         self.tell(news);
     }
 
-    /// Lets what was committed since the last telling go untold.
+    /// Lets what this connection committed since the last telling go untold.
     pub(super) fn hush(&self) {
         self.journal.lock().hush();
     }
 
-    /// Tells of what other processes have written. True if they did.
+    /// Tells of what other processes have written. True if they did, or may have.
     pub(super) fn check_others(&self, conn: &Connection) -> rusqlite::Result<bool> {
         let version = data_version(conn)?;
-        let by_others = self.journal.lock().see(version);
+        let may_have = self.journal.lock().see(version);
         self.tell_rest();
-        Ok(by_others)
+        Ok(may_have)
     }
 
     pub(super) fn look_every(&self, every: Duration) {

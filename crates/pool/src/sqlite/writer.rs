@@ -52,7 +52,16 @@ impl Writer {
     /// # Panics
     /// When a listener does. It is committed then, and all listeners have been told.
     pub fn commit(self) -> Result<(), Error> {
-        let committed = self.watch.commit(&self.conn);
+        self.commit_then(|_, committed| committed)
+    }
+
+    /// Commits as `commit` does; `after` has the connection before it is given back, and the last
+    /// word.
+    pub(super) fn commit_then(
+        self,
+        after: impl FnOnce(&Connection, rusqlite::Result<()>) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        let committed = after(&self.conn, self.watch.commit(&self.conn));
         committed.map_err(|cause| Error::manager("commit", cause))?;
         let pages = self.watch.cut(&self.conn);
         let watch = Arc::clone(&self.watch);
