@@ -13,17 +13,24 @@
 //! breaker allows the next attempt. Whatever changes that moment, or who is the oldest, rings for
 //! the oldest, which reckons anew. When nobody sits nobody watches; who comes asks the breaker.
 //!
-//! **No lost connection.** A return that does not see a new seat yet goes to its slot. Who has just
-//! sat down, and the oldest at each alarm, looks through the slots.
+//! **No lost connection.** Whoever becomes the oldest in the row looks through the slots under the
+//! queue's lock, takes what is idle and marks what is busy. So a return that does not see the seat
+//! yet either is found in its slot, or finds the mark, comes to the queue's lock, and sees it there.
 //!
-//! **Lock order.** The desk, then nothing: a look through the slots locks nothing, and what a
-//! verdict replaces is dropped by its caller.
+//! **No deadlock.** A caller for many connections keeps its place in the row until it has all, and
+//! only the oldest may sit there with some in its hands: any other gives them up first (*again*),
+//! to those before it, and comes back with its old place. So does everybody when the pool is paused.
+//!
+//! **Lock order.** The desk, then the queue, for the look through the slots. What a verdict replaces
+//! is dropped by its caller.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::bag::{Bag, Landed};
 use crate::breaker::{Attempt, Breaker, Outage};
 use crate::clock::{NEVER, Tick};
+use crate::slot::Resident;
 use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, wait};
 
 /// What becomes of callers that need a new connection while none can be opened; see
@@ -46,18 +53,26 @@ pub(crate) enum Admitted<T> {
     Go(Attempt),
     Instead(Box<T>),
     Refused(Outage),
+    /// Let go of everything and claim again.
+    Again,
     Late,
     Closed,
 }
 
+/// A caller's place in the row: given when it first comes there, kept for as long as it comes back.
+#[derive(Default)]
+pub(crate) struct Place(Option<u64>);
+
 /// A caller that asks.
-pub(crate) struct Applicant<C> {
+pub(crate) struct Applicant<C, P> {
     pub(crate) clock: C,
     pub(crate) deadline: Option<Instant>,
     /// Whether an outage ends its wait.
     pub(crate) refusable: bool,
-    /// Whether it has made an attempt, and so was the oldest already.
-    pub(crate) again: bool,
+    /// Whether it has a connection while it asks for another.
+    pub(crate) holds: bool,
+    /// Whether nothing may be lent.
+    pub(crate) paused: P,
 }
 
 pub(crate) struct Admission<T> {
@@ -68,7 +83,7 @@ pub(crate) struct Admission<T> {
 
 struct Desk<T> {
     breaker: Breaker,
-    /// Oldest first. Each leaves by itself, with its verdict or without.
+    /// By place, the oldest first. Each leaves by itself, with its verdict or without.
     row: VecDeque<Seat<T>>,
     tickets: u64,
     /// Set once.
@@ -77,6 +92,7 @@ struct Desk<T> {
 
 struct Seat<T> {
     ticket: u64,
+    holds: bool,
     bell: Arc<Condvar>,
     verdict: Option<Admitted<T>>,
 }
@@ -87,16 +103,22 @@ impl<T> Desk<T> {
         self.row.iter_mut().filter(|seat| seat.verdict.is_none())
     }
 
-    fn sit(&mut self, again: bool) -> (u64, Arc<Condvar>) {
-        self.tickets += 1;
-        let (ticket, bell) = (self.tickets, Arc::new(Condvar::new()));
-        let seat = Seat { ticket, bell: Arc::clone(&bell), verdict: None };
-        if again {
-            self.row.push_front(seat)
-        } else {
-            self.row.push_back(seat)
-        }
-        (ticket, bell)
+    fn place(&mut self, place: &mut Place) -> u64 {
+        *place.0.get_or_insert_with(|| {
+            self.tickets += 1;
+            self.tickets
+        })
+    }
+
+    fn sit(&mut self, ticket: u64, holds: bool) -> Arc<Condvar> {
+        let bell = Arc::new(Condvar::new());
+        let seat = Seat { ticket, holds, bell: Arc::clone(&bell), verdict: None };
+        let behind = self.row.partition_point(|other| other.ticket < ticket);
+        self.row.insert(behind, seat);
+        // They may not sit there any more with what they have.
+        let holders = self.row.iter().skip(behind + 1).filter(|other| other.holds);
+        holders.for_each(|other| _ = other.bell.notify_one());
+        bell
     }
 
     fn leave(&mut self, ticket: u64) -> Option<Admitted<T>> {
@@ -139,7 +161,7 @@ impl<T> Admission<T> {
         Admission { seated: AtomicUsize::new(0), desk: Mutex::new(desk) }
     }
 
-    /// Whether returns should be `offer`ed. A stale answer is repaired by the sitter's own look.
+    /// Whether returns should be `offer`ed. A stale answer is repaired by the sitter's marks.
     #[inline]
     pub(crate) fn has_seated(&self) -> bool {
         self.seated.load(Ordering::Relaxed) > 0
@@ -160,13 +182,15 @@ impl<T> Admission<T> {
     /// Waits to be admitted. `spare` looks for a connection that lies in its slot.
     pub(crate) fn admit(
         &self,
-        applicant: &Applicant<impl Fn() -> Tick>,
+        applicant: &Applicant<impl Fn() -> Tick, impl Fn() -> bool>,
+        place: &mut Place,
         spare: impl Fn() -> Option<Box<T>>,
     ) -> Admitted<T> {
         let mut desk = self.desk.lock();
         if desk.closed {
             return Admitted::Closed;
         }
+        let ticket = desk.place(place);
         let now = (applicant.clock)();
         if desk.seated().next().is_none()
             && let Some(attempt) = desk.breaker.begin(now)
@@ -178,7 +202,7 @@ impl<T> Admission<T> {
         {
             return Admitted::Refused(outage);
         }
-        let (ticket, bell) = desk.sit(applicant.again);
+        let bell = desk.sit(ticket, applicant.holds);
         self.post(&mut desk);
         let verdict = self.wait(&mut desk, ticket, &bell, applicant, spare);
         desk.call((applicant.clock)());
@@ -192,7 +216,7 @@ impl<T> Admission<T> {
         desk: &mut MutexGuard<'_, Desk<T>>,
         ticket: u64,
         bell: &Condvar,
-        applicant: &Applicant<impl Fn() -> Tick>,
+        applicant: &Applicant<impl Fn() -> Tick, impl Fn() -> bool>,
         spare: impl Fn() -> Option<Box<T>>,
     ) -> Admitted<T> {
         loop {
@@ -200,7 +224,12 @@ impl<T> Admission<T> {
             if desk.is_settled(ticket) {
                 break;
             }
-            if let Some(content) = spare() {
+            let oldest = desk.is_oldest(ticket);
+            if (applicant.paused)() || applicant.holds && !oldest {
+                desk.leave(ticket);
+                return Admitted::Again;
+            }
+            if oldest && let Some(content) = spare() {
                 desk.leave(ticket);
                 return Admitted::Instead(content);
             }
@@ -272,6 +301,11 @@ impl<T> Admission<T> {
         self.desk.lock().breaker.outage(now)
     }
 
+    /// Makes everybody in the row look whether the pool is paused.
+    pub(crate) fn rouse(&self) {
+        self.change(|desk| desk.seated().for_each(|seat| _ = seat.bell.notify_one()));
+    }
+
     /// Sends everybody away, now and later.
     pub(crate) fn close(&self) {
         self.change(|desk| {
@@ -290,6 +324,23 @@ impl<T> Desk<T> {
         match self.breaker.next(now) {
             NEVER => None,
             next => Instant::now().checked_add(Duration::from_nanos(next.saturating_sub(now))),
+        }
+    }
+}
+
+/// Returns the content of a marked slot: to the row, or else to its slot. Comes back with it when
+/// the slot is to be retired.
+pub(crate) fn bring_back<T: Resident>(
+    bag: &Bag<T>,
+    row: &Admission<T>,
+    slot: usize,
+    mut content: Box<T>,
+) -> Option<Box<T>> {
+    loop {
+        match bag.put_marked(slot, content, || row.has_seated()) {
+            Landed::Kept => return None,
+            Landed::Surplus(content) => return Some(content),
+            Landed::Wanted(wanted) => content = row.offer(wanted)?,
         }
     }
 }

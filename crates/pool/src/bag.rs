@@ -65,14 +65,14 @@ struct Posted {
 }
 
 impl<T: Resident> Bag<T> {
-    /// A bag of `size` slots that may have up to `capacity`.
-    pub(crate) fn new(size: usize, capacity: usize) -> Self {
+    /// A bag of `size` slots that may have up to `capacity`, and up to `most` who wait.
+    pub(crate) fn new(size: usize, capacity: usize, most: usize) -> Self {
         let slot = |nth| if nth < size { Slot::vacant() } else { Slot::retired() };
         Bag {
             slots: (0..capacity.max(size)).map(slot).collect(),
             reach: AtomicUsize::new(size),
             desk: Desk {
-                queue: Mutex::new(Queue::new(size)),
+                queue: Mutex::new(Queue::new(size, most)),
                 rest: Condvar::new(),
                 posted: Posted {
                     waiting: AtomicUsize::new(0),
@@ -182,8 +182,11 @@ impl<T: Resident> Bag<T> {
                 }
             }
         }
+        if queue.is_full() {
+            return Err(Refusal::Overloaded(queue.waiters.len()));
+        }
         let waiter = Arc::new(Waiter::new(1));
-        queue.waiters.push_back(Arc::clone(&waiter));
+        queue.join(&waiter);
         self.conclude(queue, None);
         Ok(Enqueued::Waiting(waiter))
     }
@@ -201,11 +204,14 @@ impl<T: Resident> Bag<T> {
         if need > queue.size {
             return Err(Refusal::TooMany);
         }
+        if queue.is_full() {
+            return Err(Refusal::Overloaded(queue.waiters.len()));
+        }
         if !queue.is_watched() {
             queue.shut(self.slots());
         }
         let waiter = Arc::new(Waiter::new(need));
-        queue.waiters.push_back(Arc::clone(&waiter));
+        queue.join(&waiter);
         let rulings = queue.serve(self.slots());
         self.conclude(queue, rulings);
         self.wait(&waiter, deadline)
@@ -240,18 +246,33 @@ impl<T: Resident> Bag<T> {
         true
     }
 
-    /// Returns the content of a slot that turned out to be shut. Comes back with it when the slot
-    /// is to be retired: it is then still the caller's, to vacate when it has disposed of the
-    /// content.
+    /// Returns the content of a slot that turned out to be shut, unless the slot is to be retired
+    /// or somebody outside of the queue wants the content, asked for under its lock.
     #[cold]
-    pub(crate) fn put_marked(&self, slot: usize, content: Box<T>) -> Option<Box<T>> {
+    pub(crate) fn put_marked(
+        &self,
+        slot: usize,
+        content: Box<T>,
+        wanted: impl Fn() -> bool,
+    ) -> Landed<T> {
         let mut queue = self.desk.queue.lock();
         if queue.has_surplus() {
             queue.doom(&self.slots[slot]);
-            return Some(content);
+            return Landed::Surplus(content);
+        }
+        if !queue.paused && wanted() {
+            return Landed::Wanted(content);
         }
         self.hand_over(queue, slot, Some(content));
-        None
+        Landed::Kept
+    }
+
+    /// Claims an idle slot's content. When there is none, whatever is busy comes to the lock when
+    /// it is returned: by the order of changes to each slot's word it either was found here, or
+    /// finds the mark.
+    pub(crate) fn take_idle_or_mark(&self, hint: usize) -> Option<Box<T>> {
+        let _queue = self.desk.queue.lock();
+        self.from(hint).find_map(|slot| self.slots[slot].take_idle_or_mark())
     }
 
     /// Returns a claimed slot empty, or lends it to the oldest waiter to fill.
@@ -319,6 +340,16 @@ impl<T: Resident> Bag<T> {
         }
         census
     }
+}
+
+/// What became of a return to a marked slot.
+pub(crate) enum Landed<T> {
+    /// It lies in its slot, or somebody has it.
+    Kept,
+    /// The slot is to be retired: it is still the caller's, to vacate when it has disposed of this.
+    Surplus(Box<T>),
+    /// Somebody else wants it; the slot is as it was.
+    Wanted(Box<T>),
 }
 
 enum Enqueued<T> {

@@ -30,6 +30,7 @@ impl<M: ManageConnection> Default for Builder<M> {
         Builder(Config {
             max_size: 10,
             max_capacity: None,
+            max_waiters: MOST,
             min_idle: None,
             test_on_check_out: true,
             test_after_idle: Duration::from_millis(500),
@@ -74,6 +75,17 @@ impl<M: ManageConnection> Builder<M> {
     pub fn max_capacity(mut self, max_capacity: u32) -> Self {
         assert!((1..=MOST).contains(&max_capacity), "max_capacity must be from 1 to 65536");
         self.0.max_capacity = Some(max_capacity);
+        self
+    }
+
+    /// Sets how many callers may wait in the queue at once; who comes then gets an error at once,
+    /// [`is_overloaded`](Error::is_overloaded). Default 65,536.
+    ///
+    /// # Panics
+    /// When it is 0 or above 65,536.
+    pub fn max_waiters(mut self, max_waiters: u32) -> Self {
+        assert!((1..=MOST).contains(&max_waiters), "max_waiters must be from 1 to 65536");
+        self.0.max_waiters = max_waiters;
         self
     }
 
@@ -262,6 +274,7 @@ impl<M: ManageConnection> fmt::Debug for Builder<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("max_size", &self.0.max_size)
+            .field("max_waiters", &self.0.max_waiters)
             .field("min_idle", &self.0.min_idle)
             .field("test_on_check_out", &self.0.test_on_check_out)
             .field("test_after_idle", &self.0.test_after_idle)

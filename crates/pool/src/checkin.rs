@@ -6,6 +6,7 @@ use std::thread;
 
 use r2d2::ManageConnection;
 
+use crate::admission::bring_back;
 use crate::gate::Returned;
 use crate::live::{Fate, Live};
 use crate::shared::Shared;
@@ -46,7 +47,8 @@ impl<M: ManageConnection> Shared<M> {
     /// else to its slot.
     #[inline]
     pub(crate) fn put(live: Box<Live<M>>) {
-        if live.claim.shared.admission.has_seated() {
+        let shared = &live.claim.shared;
+        if shared.admission.has_seated() && !shared.bag.is_paused() {
             return Self::offer(live);
         }
         Self::put_in_slot(live);
@@ -67,12 +69,12 @@ impl<M: ManageConnection> Shared<M> {
         }
     }
 
-    /// Somebody waits, or did, or the pool is closed.
+    /// Somebody waits, in the queue or in the row, or did, or the pool is closed.
     #[cold]
     fn put_marked(live: Box<Live<M>>) {
         let shared = Arc::clone(&live.claim.shared);
-        // If it comes back, the pool is closed, and so the connection must be.
-        drop(shared.bag.put_marked(live.claim.slot, live));
+        // If it comes back, the slot is one too many, and the connection with it.
+        drop(bring_back(&shared.bag, &shared.admission, live.claim.slot, live));
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use r2d2::ManageConnection;
 
-use crate::admission::{Admitted, Applicant, DuringOutage};
+use crate::admission::{Admitted, Applicant, DuringOutage, Place};
 use crate::affinity;
 use crate::clock::Tick;
 use crate::error::{Error, OPEN, Phase, Request, Timeout};
@@ -59,6 +59,34 @@ enum Admission<M: ManageConnection> {
     Instead(Box<Live<M>>),
 }
 
+/// Why a claimed slot came to nothing.
+enum Setback<E> {
+    /// The caller is to let go of all that it has and to claim again: the pool is paused, or it was
+    /// about to wait with something that those before it lack.
+    Again,
+    Failed(Error<E>),
+}
+
+impl<E> From<Error<E>> for Setback<E> {
+    fn from(error: Error<E>) -> Self {
+        Setback::Failed(error)
+    }
+}
+
+/// One request on its way: what it keeps while it claims again.
+struct Errand {
+    deadline: Deadline,
+    place: Place,
+    /// Whether it has a connection while it asks for another.
+    holds: bool,
+}
+
+impl Errand {
+    fn new(deadline: Deadline) -> Self {
+        Errand { deadline, place: Place::default(), holds: false }
+    }
+}
+
 /// A claimed slot, as it was found. Dropping it frees the slot.
 enum Held<M: ManageConnection> {
     Connection(Box<Live<M>>),
@@ -66,6 +94,10 @@ enum Held<M: ManageConnection> {
 }
 
 impl<M: ManageConnection> Held<M> {
+    fn is_connection(&self) -> bool {
+        matches!(self, Held::Connection(_))
+    }
+
     fn live(self) -> Option<Box<Live<M>>> {
         match self {
             Held::Connection(live) => Some(live),
@@ -93,11 +125,19 @@ impl<M: ManageConnection> Shared<M> {
         doubtful: Option<Box<Live<M>>>,
         deadline: Deadline,
     ) -> Result<Box<Live<M>>, Error<M::Error>> {
-        let held = match doubtful {
-            Some(live) => Held::Connection(live),
-            None => self.claim(deadline)?,
-        };
-        self.make_ready(held, deadline)
+        let mut errand = Errand::new(deadline);
+        let mut doubtful = doubtful.map(Held::Connection);
+        loop {
+            let held = match doubtful.take() {
+                Some(held) => held,
+                None => self.claim(deadline)?,
+            };
+            match self.make_ready(held, &mut errand) {
+                Ok(live) => return Ok(live),
+                Err(Setback::Again) => {}
+                Err(Setback::Failed(error)) => return Err(error),
+            }
+        }
     }
 
     /// Claims a slot, waiting for one.
@@ -118,19 +158,36 @@ impl<M: ManageConnection> Shared<M> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let granted = self.bag.claim_many(count as usize, deadline.at);
-        let phase = Phase::WaitingForMany(count);
-        let (first, rest) = granted.map_err(|why| self.refusal(why, phase, count, deadline))?;
-        // All are held before any of the manager's code runs: a panic there frees them.
-        let held: Vec<_> = iter::once(first).chain(rest).map(|grant| self.hold(grant)).collect();
+        let mut errand = Errand::new(deadline);
+        loop {
+            let granted = self.bag.claim_many(count as usize, deadline.at);
+            let phase = Phase::WaitingForMany(count);
+            let (first, rest) = granted.map_err(|why| self.refusal(why, phase, count, deadline))?;
+            // All are held before any of the manager's code runs: a panic there frees them.
+            let held = iter::once(first).chain(rest).map(|grant| self.hold(grant)).collect();
+            match self.make_all_ready(held, &mut errand) {
+                Ok(ready) => return Ok(ready),
+                Err(Setback::Again) => {}
+                Err(Setback::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// All or none: what was not to be lent after all goes back as it is, as due as before.
+    fn make_all_ready(
+        &self,
+        held: Vec<Held<M>>,
+        errand: &mut Errand,
+    ) -> Result<Vec<Box<Live<M>>>, Setback<M::Error>> {
         let mut ready = Vec::with_capacity(held.len());
         let mut held = held.into_iter();
         while let Some(next) = held.next() {
-            match self.make_ready(next, deadline) {
+            errand.holds = !ready.is_empty() || held.as_slice().iter().any(Held::is_connection);
+            match self.make_ready(next, errand) {
                 Ok(live) => ready.push(live),
-                Err(error) => {
-                    ready.into_iter().chain(held.filter_map(Held::live)).for_each(Self::give_back);
-                    return Err(error);
+                Err(setback) => {
+                    ready.into_iter().chain(held.filter_map(Held::live)).for_each(Self::put);
+                    return Err(setback);
                 }
             }
         }
@@ -148,16 +205,21 @@ impl<M: ManageConnection> Shared<M> {
     fn make_ready(
         &self,
         held: Held<M>,
-        deadline: Deadline,
-    ) -> Result<Box<Live<M>>, Error<M::Error>> {
-        let claim = match held {
-            Held::Vacancy(claim) => claim,
-            Held::Connection(live) => match self.vet(live, deadline)? {
-                Vetted::Good(live) => return Ok(live),
-                Vetted::Gone(claim) => claim,
-            },
+        errand: &mut Errand,
+    ) -> Result<Box<Live<M>>, Setback<M::Error>> {
+        let vetted = match held {
+            Held::Vacancy(claim) => Vetted::Gone(claim),
+            Held::Connection(live) => self.vet(live, errand.deadline)?,
         };
-        self.connect(claim, deadline)
+        let live = match vetted {
+            Vetted::Good(live) => live,
+            Vetted::Gone(claim) => self.connect(claim, errand)?,
+        };
+        if self.bag.is_paused() {
+            Self::put(live);
+            return Err(Setback::Again);
+        }
+        Ok(live)
     }
 
     /// Retires a connection that is too old, and tests one that was idle for long.
@@ -188,11 +250,11 @@ impl<M: ManageConnection> Shared<M> {
     fn connect(
         &self,
         mut claim: Claim<M>,
-        deadline: Deadline,
-    ) -> Result<Box<Live<M>>, Error<M::Error>> {
-        let mut again = false;
+        errand: &mut Errand,
+    ) -> Result<Box<Live<M>>, Setback<M::Error>> {
+        let deadline = errand.deadline;
         loop {
-            let pass = match self.admit(&claim, again, deadline)? {
+            let pass = match self.admit(&claim, errand)? {
                 Admission::Pass(pass) => pass,
                 Admission::Instead(live) => {
                     // Whoever is next may have the slot: what came instead has its own.
@@ -205,13 +267,13 @@ impl<M: ManageConnection> Shared<M> {
                 }
             };
             match (self.config.runner)(Job::Connect(claim, pass), deadline.at) {
-                None => return Err(self.timeout(Phase::Connecting, deadline)),
+                None => return Err(self.timeout(Phase::Connecting, deadline).into()),
                 Some(Ok(live)) => return Ok(live),
                 Some(Err((own, cause))) if self.config.during_outage == DuringOutage::Wait => {
                     self.config.error_handler.handle_error(cause);
-                    (claim, again) = (own, true);
+                    claim = own;
                 }
-                Some(Err((_claim, cause))) => return Err(Error::manager(OPEN, cause)),
+                Some(Err((_claim, cause))) => return Err(Error::manager(OPEN, cause).into()),
             }
         }
     }
@@ -220,11 +282,14 @@ impl<M: ManageConnection> Shared<M> {
     fn admit(
         &self,
         claim: &Claim<M>,
-        again: bool,
-        deadline: Deadline,
-    ) -> Result<Admission<M>, Error<M::Error>> {
+        errand: &mut Errand,
+    ) -> Result<Admission<M>, Setback<M::Error>> {
+        let deadline = errand.deadline;
         if deadline.has_passed() {
-            return Err(self.timeout(Phase::Connecting, deadline));
+            return Err(self.timeout(Phase::Connecting, deadline).into());
+        }
+        if self.bag.is_paused() {
+            return Err(Setback::Again);
         }
         if self.config.during_outage == DuringOutage::Try {
             return Ok(Admission::Pass(Pass::new(claim, None)));
@@ -233,15 +298,27 @@ impl<M: ManageConnection> Shared<M> {
             clock: || self.config.clock.exact(),
             deadline: deadline.at,
             refusable: self.config.during_outage == DuringOutage::Refuse,
-            again,
+            holds: errand.holds,
+            paused: || self.bag.is_paused(),
         };
-        let spare = || self.bag.take_idle(self.hint()).map(|(_, live)| live);
-        match self.admission.admit(&applicant, spare) {
-            Admitted::Go(attempt) => Ok(Admission::Pass(Pass::new(claim, Some(attempt)))),
-            Admitted::Instead(live) => Ok(Admission::Instead(live)),
-            Admitted::Refused(outage) => Err(Error::outage(outage)),
-            Admitted::Late => Err(self.timeout(Phase::Connecting, deadline)),
-            Admitted::Closed => Err(Error::closed()),
+        let spare = || self.bag.take_idle_or_mark(self.hint());
+        match self.admission.admit(&applicant, &mut errand.place, spare) {
+            Admitted::Go(attempt) => {
+                let pass = Pass::new(claim, Some(attempt));
+                if self.bag.is_paused() { Err(Setback::Again) } else { Ok(Admission::Pass(pass)) }
+            }
+            Admitted::Instead(live) => {
+                // Had it been paused before, it would lie in its slot.
+                if self.bag.is_paused() {
+                    Self::put(live);
+                    return Err(Setback::Again);
+                }
+                Ok(Admission::Instead(live))
+            }
+            Admitted::Again => Err(Setback::Again),
+            Admitted::Refused(outage) => Err(Error::outage(outage).into()),
+            Admitted::Late => Err(self.timeout(Phase::Connecting, deadline).into()),
+            Admitted::Closed => Err(Error::closed().into()),
         }
     }
 
@@ -256,6 +333,7 @@ impl<M: ManageConnection> Shared<M> {
             Refusal::Timeout if self.bag.is_paused() => self.timeout(Phase::Paused, deadline),
             Refusal::Timeout => self.timeout(phase, deadline),
             Refusal::TooMany => Error::out_of_bounds(Request::Lend, count, self.max_size()),
+            Refusal::Overloaded(waiting) => Error::overloaded(waiting),
             Refusal::Closed => Error::closed(),
         }
     }

@@ -19,6 +19,7 @@ pub(crate) struct Config<M: ManageConnection> {
     pub(crate) max_size: u32,
     /// `None`: four times `max_size`, at least 64.
     pub(crate) max_capacity: Option<u32>,
+    pub(crate) max_waiters: u32,
     pub(crate) min_idle: Option<u32>,
     pub(crate) test_on_check_out: bool,
     pub(crate) test_after_idle: Duration,

@@ -16,6 +16,7 @@ enum Kind<E> {
     Timeout(Timeout),
     Manager { action: &'static str, cause: E },
     Closed,
+    Overloaded { waiting: usize },
     Nested(NestedCheckout),
     Outage(Outage),
     OutOfBounds { request: Request, asked: u32, most: u32 },
@@ -88,6 +89,10 @@ impl<E> Error<E> {
         Error(Box::new(Kind::Closed))
     }
 
+    pub(crate) fn overloaded(waiting: usize) -> Self {
+        Error(Box::new(Kind::Overloaded { waiting }))
+    }
+
     pub(crate) fn out_of_bounds(request: Request, asked: u32, most: u32) -> Self {
         Error(Box::new(Kind::OutOfBounds { request, asked, most }))
     }
@@ -152,6 +157,12 @@ impl<E> Error<E> {
         matches!(*self.0, Kind::Manager { .. })
     }
 
+    /// Whether the caller was sent away at once because
+    /// [`max_waiters`](crate::Builder::max_waiters) others waited already.
+    pub fn is_overloaded(&self) -> bool {
+        matches!(*self.0, Kind::Overloaded { .. })
+    }
+
     /// Whether the pool has been closed.
     pub fn is_closed(&self) -> bool {
         matches!(*self.0, Kind::Closed)
@@ -196,6 +207,9 @@ impl<E: error::Error> fmt::Display for Error<E> {
             Kind::Outage(outage) => write!(f, "no connection: {outage}"),
             Kind::Nested(nested) => write!(f, "no second connection for one thread: {nested}"),
             Kind::Closed => f.write_str("the pool is closed"),
+            Kind::Overloaded { waiting } => {
+                write!(f, "no connection: {waiting} callers wait already, as many as may")
+            }
             Kind::OutOfBounds { request: Request::Lend, asked, most } => {
                 write!(f, "{asked} connections at once can't be had: max_size is {most}")
             }

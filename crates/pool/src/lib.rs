@@ -71,6 +71,11 @@
 //! | returned in a transaction | the next holder continues it | a [return gate](Builder::return_gate); on by `SqliteManager::pool` |
 //! | `error_handler` | every error | those that no caller gets |
 //! | `event_handler` | r2d2's events, which can't be made outside it | [`Builder::events`] |
+//! | `Error` | one type | [`Error<M::Error>`](Error), the manager's own within; its predicates say what happened |
+//! | `get_timeout(ZERO)` | lends what is idle; polling it gets connections opened in the background | lends what is idle and opens nothing; [`Pool::try_get`] says so |
+//! | `build_unchecked` | begins to open `min_idle` in the background | opens nothing until somebody asks |
+//! | many connect at once | as many as the background threads | one, then two, then four: [`Builder::during_outage`] |
+//! | waiters | any number | [`Builder::max_waiters`], then an error at once |
 //! | `thread_pool` | for connecting and ageing | none: there are no threads |
 //! | `state().connections` | without those that are being opened | with them |
 //! | `on_release` | for those that go one by one, not for the rest of a pool that is dropped | for each |
@@ -110,6 +115,7 @@ mod events;
 mod gate;
 mod held;
 mod histogram;
+mod home;
 mod leak;
 mod live;
 mod metrics;
@@ -144,7 +150,7 @@ pub use live::Fate;
 pub use metrics::{Closed, Metrics};
 pub use nested::Nested;
 pub use pool::{Pool, State};
-pub use pooled::Pooled;
+pub use pooled::{Pooled, PooledConnection};
 pub use r2d2::{
     CustomizeConnection, Extensions, HandleError, LoggingErrorHandler, ManageConnection,
     NopConnectionCustomizer, NopErrorHandler,

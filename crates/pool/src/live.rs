@@ -12,7 +12,6 @@ use r2d2::{Extensions, ManageConnection};
 
 use crate::clock::Tick;
 use crate::shared::Shared;
-use crate::slot::{Resident, Slot};
 
 /// Not a slot: the claim has moved on.
 const MOVED: usize = usize::MAX;
@@ -113,13 +112,6 @@ impl<M: ManageConnection> Live<M> {
             shared.config.customizer.on_release(conn);
             shared.config.events.closed(why);
         }
-    }
-}
-
-impl<M: ManageConnection> Resident for Live<M> {
-    #[inline]
-    fn home(&self) -> &Slot<Self> {
-        self.claim.shared.bag.slot(self.claim.slot)
     }
 }
 

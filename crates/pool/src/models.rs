@@ -8,7 +8,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::bag::Bag;
+use crate::bag::{Bag, Landed};
 use crate::slot::{self, Resident, Slot};
 use crate::waiter::{Grant, Refusal};
 
@@ -20,7 +20,9 @@ struct Thing {
     uses: loom::cell::Cell<usize>,
 }
 
-impl Resident for Thing {
+// SAFETY: it keeps the bag alive, whose slots stay where they are.
+#[allow(unsafe_code)]
+unsafe impl Resident for Thing {
     fn home(&self) -> &Slot<Self> {
         self.bag.slot(self.slot)
     }
@@ -31,7 +33,7 @@ fn give_back(thing: Box<Thing>) {
     if let Err(thing) = slot::put(thing) {
         let bag = Arc::clone(&thing.bag);
         let slot = thing.slot;
-        if let Some(refused) = bag.put_marked(slot, thing) {
+        if let Landed::Surplus(refused) = bag.put_marked(slot, thing, || false) {
             drop(refused);
             bag.vacate(slot);
         }
@@ -47,7 +49,7 @@ fn fill(bag: &Arc<Bag<Thing>>, grant: Grant<Thing>) -> Box<Thing> {
 
 /// A bag with all its slots idle.
 fn stocked(slots: usize) -> Arc<Bag<Thing>> {
-    let bag = Arc::new(Bag::new(slots, slots));
+    let bag = Arc::new(Bag::new(slots, slots, 8));
     let all: Vec<_> = (0..slots).map(|_| bag.take_free(0).expect("a free slot")).collect();
     all.into_iter().for_each(|grant| give_back(fill(&bag, grant)));
     bag
@@ -197,7 +199,7 @@ fn closing_refuses_waiters_and_retires_all() {
 #[test]
 fn closing_retires_what_is_vacant() {
     explore(|| {
-        let bag: Arc<Bag<Thing>> = Arc::new(Bag::new(1, 1));
+        let bag: Arc<Bag<Thing>> = Arc::new(Bag::new(1, 1, 8));
         let other = Arc::clone(&bag);
         let thread = thread::spawn(move || {
             if let Some(grant) = other.take_free(0) {
@@ -304,7 +306,7 @@ fn what_was_gathered_in_vain_goes_to_the_next() {
 #[test]
 fn a_grown_bag_serves_who_waits() {
     explore(|| {
-        let bag = Arc::new(Bag::new(1, 2));
+        let bag = Arc::new(Bag::new(1, 2, 8));
         let held = bag.claim(0, None).expect("it is free");
         let other = Arc::clone(&bag);
         let thread = thread::spawn(move || {

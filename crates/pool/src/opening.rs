@@ -59,18 +59,21 @@ fn connect<M: ManageConnection>(claim: Claim<M>, mut pass: Pass<M>) -> Outcome<M
     });
     match opened {
         Ok(conn) => {
-            pass.succeeded(began.elapsed());
             let now = shared.config.clock.now();
             let expires_at = shared.expiry(now);
-            Ok(Box::new(Live {
+            let due_at = shared.due(now, expires_at);
+            // Before anybody hears of it: a panic there closes it as any other.
+            let live = Box::new(Live {
                 conn: Some(conn),
                 extensions: None,
-                due_at: expires_at,
+                due_at,
                 expires_at,
                 returned_at: now,
                 fate: Fate::Unwanted,
                 claim,
-            }))
+            });
+            pass.succeeded(began.elapsed());
+            Ok(live)
         }
         Err(cause) => {
             pass.failed(&cause);
@@ -139,7 +142,11 @@ impl<M: ManageConnection> Drop for Pass<M> {
 fn test<M: ManageConnection>(mut live: Box<Live<M>>) -> Outcome<M> {
     let conn = live.conn.as_mut().expect("a live connection until it is retired");
     match live.claim.shared.manager.is_valid(conn) {
-        Ok(()) => Ok(live),
+        Ok(()) => {
+            let shared = &live.claim.shared;
+            live.due_at = shared.due(shared.config.clock.now(), live.expires_at);
+            Ok(live)
+        }
         Err(cause) => {
             live.claim.shared.admission.suspect();
             Err((live.retire(Fate::Invalid), cause))

@@ -53,9 +53,11 @@ impl<M: ManageConnection> Pool<M> {
 
     /// Lends nothing more until [`resume`](Pool::resume), as for a failover or maintenance. Returns
     /// at once: connections that are lent stay so until their holders return them. Callers wait in
-    /// the queue, each up to its own deadline. Pausing twice is pausing once.
+    /// the queue, each up to its own deadline; what is being opened or tested is kept for afterwards, and
+    /// who waited to open one goes to the end of the queue. Pausing twice is pausing once.
     pub fn pause(&self) {
         self.shared().bag.pause();
+        self.shared().admission.rouse();
     }
 
     /// Pauses as [`pause`](Pool::pause) does, then waits until every connection is back.

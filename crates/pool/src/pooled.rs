@@ -17,6 +17,9 @@ use crate::shared::Shared;
 use crate::site::Site;
 use crate::slot::Resident;
 
+/// A lent connection, by r2d2's name.
+pub type PooledConnection<M> = Pooled<M>;
+
 /// A lent connection. It is the connection, by `Deref`, and dropping it gives it back.
 ///
 /// It is closed instead when it is dropped by a panicking thread, when the return gate or the

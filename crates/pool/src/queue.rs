@@ -30,6 +30,8 @@ pub(crate) struct Queue<T> {
     /// Set once.
     pub(crate) closed: bool,
     pub(crate) paused: bool,
+    /// How many may wait.
+    pub(crate) most: usize,
     /// How many slots there may be.
     pub(crate) size: usize,
     /// Slots open for use: more than `size` for as long as too many are busy.
@@ -41,16 +43,27 @@ pub(crate) struct Queue<T> {
 }
 
 impl<T: Resident> Queue<T> {
-    pub(crate) fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize, most: usize) -> Self {
         Queue {
             waiters: VecDeque::new(),
             closed: false,
             paused: false,
+            most,
             size,
             open: size,
             withheld: 0,
             resting: 0,
         }
+    }
+
+    /// Joins the end.
+    pub(crate) fn join(&mut self, waiter: &Arc<Waiter<T>>) {
+        self.waiters.push_back(Arc::clone(waiter));
+    }
+
+    /// Whether nobody else may wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiters.len() >= self.most
     }
 
     /// Whether each return must come to the lock.

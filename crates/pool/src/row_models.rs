@@ -4,8 +4,10 @@ use loom::model::Builder;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use crate::admission::{Admission, Admitted, Applicant};
+use crate::admission::{Admission, Admitted, Applicant, Place, bring_back};
+use crate::bag::Bag;
 use crate::breaker::Attempt;
+use crate::slot::{self, Resident, Slot};
 
 type Row = Arc<Admission<u32>>;
 
@@ -15,9 +17,10 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
-fn admit(row: &Admission<u32>, spare: impl Fn() -> Option<Box<u32>>) -> Admitted<u32> {
-    let applicant = Applicant { clock: || 0, deadline: None, refusable: true, again: false };
-    row.admit(&applicant, spare)
+fn admit<T>(row: &Admission<T>, spare: impl Fn() -> Option<Box<T>>) -> Admitted<T> {
+    let applicant =
+        Applicant { clock: || 0, deadline: None, refusable: true, holds: false, paused: || false };
+    row.admit(&applicant, &mut Place::default(), spare)
 }
 
 /// A row whose breaker allows one attempt at a time, which somebody makes.
@@ -101,6 +104,45 @@ fn what_is_returned_is_lent_or_lies_in_its_slot() {
         row.cancel(attempt, 0);
         let lent = other.join().unwrap();
         assert_eq!(lent + usize::from(slot.lock().unwrap().is_some()), 1);
+    });
+}
+
+/// Stands for a connection.
+struct Thing(Arc<Bag<Thing>>);
+
+// SAFETY: it keeps the bag alive, whose slots stay where they are.
+#[allow(unsafe_code)]
+unsafe impl Resident for Thing {
+    fn home(&self) -> &Slot<Self> {
+        self.0.slot(0)
+    }
+}
+
+/// As a pool returns a connection.
+fn give_back(bag: &Bag<Thing>, row: &Admission<Thing>, thing: Box<Thing>) {
+    let thing = if row.has_seated() { row.offer(thing) } else { Some(thing) };
+    let Some(Err(thing)) = thing.map(slot::put) else { return };
+    assert!(bring_back(bag, row, 0, thing).is_none(), "there is no surplus");
+}
+
+/// The attempt that is under way never ends: only the connection can end the wait, and loom reports
+/// a deadlock when it lies in its slot while somebody sits.
+#[test]
+fn nobody_sits_while_a_connection_lies_idle() {
+    explore(|| {
+        let bag = Arc::new(Bag::new(1, 1, 4));
+        let row = Arc::new(Admission::new(4));
+        let Admitted::Go(_hangs) = admit(&row, || None) else { panic!("the first may try") };
+        assert!(bag.take_free(0).is_some());
+        let thing = Box::new(Thing(Arc::clone(&bag)));
+        let (their_bag, their_row) = (Arc::clone(&bag), Arc::clone(&row));
+        let other =
+            thread::spawn(move || match admit(&their_row, || their_bag.take_idle_or_mark(0)) {
+                Admitted::Instead(thing) => drop(thing),
+                _ => panic!("there is nothing else to get"),
+            });
+        give_back(&bag, &row, thing);
+        other.join().unwrap();
     });
 }
 

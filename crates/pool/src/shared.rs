@@ -31,7 +31,11 @@ impl<M: ManageConnection> Shared<M> {
     pub(crate) fn new(manager: M, config: Config<M>) -> Self {
         static POOLS: AtomicUsize = AtomicUsize::new(0);
         let shared = Shared {
-            bag: Bag::new(config.max_size as usize, config.max_capacity() as usize),
+            bag: Bag::new(
+                config.max_size as usize,
+                config.max_capacity() as usize,
+                config.max_waiters as usize,
+            ),
             manager,
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             reap_at: AtomicU64::new(NEVER),

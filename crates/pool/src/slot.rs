@@ -69,8 +69,13 @@ pub(crate) struct Slot<T> {
     owns: PhantomData<std::sync::Mutex<T>>,
 }
 
-/// What lives in a slot and knows which: it keeps the slot's memory alive for as long as it exists.
-pub(crate) trait Resident: Sized {
+/// What lives in a slot and knows which.
+///
+/// # Safety
+/// For as long as the resident exists, wherever its box is moved, the slot that `home` returns must
+/// be alive, in the same place, and the same at each call; and `home` must not run into the box's
+/// own memory when that is freed: the slot may not lie within the resident itself.
+pub(crate) unsafe trait Resident: Sized {
     /// The slot that it was claimed with.
     fn home(&self) -> &Slot<Self>;
 }
@@ -208,6 +213,24 @@ impl<T> Slot<T> {
         let won = self.exchange(seen, state(BUSY)).ok()?;
         // SAFETY: see `own`: `won` was exchanged out of the word.
         Some(unsafe { Self::own(won) })
+    }
+
+    /// Wins the box of an idle slot, or marks a busy one. The caller has the queue's lock.
+    pub(crate) fn take_idle_or_mark(&self) -> Option<Box<T>> {
+        let mut seen = self.word.load(Ordering::Relaxed);
+        loop {
+            let to = match seen.addr() {
+                BUSY => MARKED,
+                _ if is_idle(seen) => BUSY,
+                _ => return None,
+            };
+            match self.exchange(seen, state(to)) {
+                Ok(_) if to == MARKED => return None,
+                // SAFETY: see `own`: `won` held a box, and was exchanged out.
+                Ok(won) => return Some(unsafe { Self::own(won) }),
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// Wins a vacant slot; it is busy afterwards and the caller's.

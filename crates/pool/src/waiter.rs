@@ -15,6 +15,8 @@ pub(crate) struct Grant<T> {
 pub(crate) enum Refusal {
     Timeout,
     Closed,
+    /// So many wait already that nobody else may.
+    Overloaded(usize),
     /// More slots at once than the bag may have.
     TooMany,
 }

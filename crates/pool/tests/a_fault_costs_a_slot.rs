@@ -4,10 +4,10 @@ mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use larder_pool::{Builder, Clock, NopErrorHandler, Pool, Returned};
+use larder_pool::{Builder, Clock, Events, NopErrorHandler, Pool, Returned};
 use support::{Customs, Fake, assert_whole};
 
 /// Panics once it is armed.
@@ -167,4 +167,36 @@ fn panic_while_reaping() {
         clock.advance(Duration::from_secs(2));
         drop(last);
     });
+}
+
+struct Explosive(Mine);
+
+impl Events for Explosive {
+    fn opened(&self, _: Duration) {
+        self.0.step();
+    }
+}
+
+#[test]
+fn panic_in_opened_and_the_connection_is_in_no_book() {
+    let mine = Mine::default();
+    let released = Arc::new(AtomicUsize::new(0));
+    let theirs = Arc::clone(&released);
+    let customs = Customs {
+        acquire: Box::new(|| Ok(())),
+        release: Box::new(move || {
+            theirs.fetch_add(1, Ordering::SeqCst);
+        }),
+    };
+    let pool = builder()
+        .events(Box::new(Explosive(mine.clone())))
+        .connection_customizer(Box::new(customs))
+        .build_unchecked(Fake::default());
+    mine.arm(true);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(pool.get()))).is_err());
+    let metrics = pool.metrics();
+    assert_eq!((metrics.opened, metrics.closed.total()), (1, 1));
+    assert_eq!(released.load(Ordering::SeqCst), 1, "on_release is called for each");
+    mine.arm(false);
+    assert_whole(&pool);
 }

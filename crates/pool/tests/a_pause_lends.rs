@@ -2,12 +2,13 @@
 
 mod support;
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use larder_pool::Pool;
-use support::{Fake, assert_whole, until};
+use larder_pool::{DuringOutage, NopErrorHandler, Pool};
+use support::{Fake, Fault, assert_whole, until};
 
 #[test]
 fn to_newcomers() {
@@ -110,4 +111,63 @@ fn closing_ends_it() {
     pool.pause();
     pool.resume();
     assert!(pool.get().unwrap_err().is_closed());
+}
+
+#[test]
+fn to_those_who_would_open_one() {
+    let is_out = Arc::new(AtomicBool::new(false));
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let (theirs, count) = (Arc::clone(&is_out), Arc::clone(&attempts));
+    let manager = Fake::default().connecting(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        if theirs.load(Ordering::SeqCst) { Err(Fault("refused")) } else { Ok(()) }
+    });
+    let pool = Pool::builder()
+        .max_size(2)
+        .during_outage(DuringOutage::Wait)
+        .error_handler(Box::new(NopErrorHandler))
+        .build(manager)
+        .unwrap();
+    let held = pool.get().unwrap();
+    is_out.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| pool.get_timeout(Duration::from_secs(60)).map(drop));
+        until("two attempts", || attempts.load(Ordering::SeqCst) >= 3);
+        pool.pause();
+        drop(held);
+        pool.pause_within(Duration::from_secs(60)).expect("nobody sits in the row");
+        until("it in the queue", || pool.state().waiters == 1);
+        assert_eq!(pool.state().idle_connections, 1);
+        assert!(!waiting.is_finished());
+        pool.resume();
+        waiting.join().unwrap().expect("the one that came back");
+    });
+    is_out.store(false, Ordering::SeqCst);
+    assert_whole(&pool);
+}
+
+#[test]
+fn what_was_being_opened() {
+    let (go, gate) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    let begun = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&begun);
+    let manager = Fake::default().connecting(move || {
+        theirs.store(true, Ordering::SeqCst);
+        gate.lock().unwrap().recv().unwrap();
+        Ok(())
+    });
+    let pool = Pool::builder().max_size(1).build_unchecked(manager);
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| pool.get_timeout(Duration::from_secs(60)).map(drop));
+        until("the connect", || begun.load(Ordering::SeqCst));
+        pool.pause();
+        go.send(()).unwrap();
+        pool.pause_within(Duration::from_secs(60)).expect("it lies in its slot");
+        until("its caller in the queue", || pool.state().waiters == 1);
+        assert_eq!(pool.state().idle_connections, 1);
+        pool.resume();
+        opening.join().unwrap().unwrap();
+    });
+    assert_whole(&pool);
 }

@@ -3,11 +3,11 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use larder_pool::Pool;
+use larder_pool::{Clock, DuringOutage, NopErrorHandler, Pool};
 use support::{Fake, Fault, assert_whole, until};
 
 #[test]
@@ -143,4 +143,86 @@ fn any_mix_of_one_and_many_gets_through() {
         }
     });
     assert_whole(&pool);
+}
+
+#[test]
+fn what_a_failed_caller_gives_back_is_as_untested_as_before() {
+    let is_out = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&is_out);
+    let manager = Fake::default().connecting(move || match theirs.load(Ordering::SeqCst) {
+        false => Ok(()),
+        true => Err(Fault("refused")),
+    });
+    let counts = Arc::clone(&manager.counts);
+    let clock = Clock::manual();
+    let pool = Pool::builder().max_size(2).clock(clock.clone()).build(manager).unwrap();
+    clock.advance(Duration::from_secs(60));
+    is_out.store(true, Ordering::SeqCst);
+    assert!(pool.get_many(2).is_err());
+    let tested = counts.tested();
+    clock.advance(Duration::from_millis(400));
+    let again = counts.tested();
+    drop(pool.get().unwrap());
+    // Either the failed call has tested it, less than half a second ago, or this one.
+    assert_eq!(tested.max(counts.tested()), 1, "{tested} {again}: it is lent without a test");
+    clock.advance(Duration::from_millis(499));
+    assert!(pool.get_many(2).is_err());
+    clock.advance(Duration::from_millis(499));
+    drop(pool.get().unwrap());
+    assert_eq!(counts.tested(), 2, "nobody has used or tested it for 998 ms");
+}
+
+/// Two callers for two in a database that is out, and two connections.
+fn two_for_two(lent: usize) {
+    let is_out = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&is_out);
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&attempts);
+    let manager = Fake::default().connecting(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        if theirs.load(Ordering::SeqCst) { Err(Fault("refused")) } else { Ok(()) }
+    });
+    let pool = Pool::builder()
+        .max_size(6)
+        .min_idle(Some(2))
+        .during_outage(DuringOutage::Wait)
+        .error_handler(Box::new(NopErrorHandler))
+        .build(manager)
+        .unwrap();
+    is_out.store(true, Ordering::SeqCst);
+    let mut held: Vec<_> = (0..lent).map(|_| pool.get().unwrap()).collect();
+    thread::scope(|scope| {
+        let ask = || pool.get_many_timeout(2, Duration::from_secs(60)).map(|both| both.len());
+        let first = scope.spawn(ask);
+        let busy = |many| {
+            move |state: larder_pool::State| state.connections - state.idle_connections >= many
+        };
+        if lent > 0 {
+            until("the first in the row", || busy(lent as u32 + 2)(pool.state()));
+            until("its attempt", || attempts.load(Ordering::SeqCst) > 2);
+        }
+        let second = scope.spawn(ask);
+        if lent > 0 {
+            until("the second", || busy(lent as u32 + 4)(pool.state()));
+        }
+        while let Some(conn) = held.pop() {
+            drop(conn);
+            thread::yield_now();
+        }
+        for caller in [first, second] {
+            assert_eq!(caller.join().unwrap().expect("one after the other"), 2);
+        }
+    });
+    is_out.store(false, Ordering::SeqCst);
+    assert_whole(&pool);
+}
+
+#[test]
+fn while_no_connection_can_be_opened_and_two_come_back() {
+    (0..20).for_each(|_| two_for_two(2));
+}
+
+#[test]
+fn while_no_connection_can_be_opened_and_one_comes_back() {
+    (0..20).for_each(|_| two_for_two(1));
 }
