@@ -75,6 +75,8 @@ pub(crate) fn parse<'h, 'b>(
             check_line_ends(text)?;
             return Ok(Parsed::Partial);
         }
+        // httparse refuses `HTTP/2` at its 2; what to answer is known at the end of the version.
+        Err(httparse::Error::Version) if may_become_a_version(text) => return Ok(Parsed::Partial),
         Err(error) => return Err(refusal_of(error, text)),
     };
     check_line_ends(&text[..len])?;
@@ -151,9 +153,29 @@ fn refusal_of(error: httparse::Error, text: &[u8]) -> Refusal {
 /// Tells a well-formed line with a version that we do not speak (`HTTP/2.0`) from a malformed one.
 fn is_other_version(text: &[u8]) -> bool {
     let line = text.split(|&b| b == b'\r').next().unwrap_or(text);
+    version(line).is_some_and(|version| version.len() == 8 && begins_a_version(version))
+}
+
+/// Whether more bytes could make the request line end in some `HTTP/<digit>.<digit>`.
+fn may_become_a_version(text: &[u8]) -> bool {
+    let unfinished = memchr::memchr2(b'\r', b'\n', text).is_none();
+    unfinished && version(text).is_some_and(begins_a_version)
+}
+
+/// What stands behind the second space of a request line with exactly two.
+fn version(line: &[u8]) -> Option<&[u8]> {
     let mut parts = line.split(|&b| b == b' ').skip(2);
-    matches!((parts.next(), parts.next()), (Some([b'H', b'T', b'T', b'P', b'/', a, b'.', b]), None)
-        if a.is_ascii_digit() && b.is_ascii_digit())
+    let version = parts.next()?;
+    parts.next().is_none().then_some(version)
+}
+
+fn begins_a_version(bytes: &[u8]) -> bool {
+    const FORM: &[u8] = b"HTTP/0.0";
+    bytes.len() <= FORM.len()
+        && bytes.iter().zip(FORM).all(|(&b, &form)| match form {
+            b'0' => b.is_ascii_digit(),
+            _ => b == form,
+        })
 }
 
 /// What the header fields say about framing, routing and the connection.

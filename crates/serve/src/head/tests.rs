@@ -98,6 +98,16 @@ proptest! {
     }
 
     #[test]
+    fn another_version_is_the_same_refusal_wherever_it_is_cut(
+        major in 0u8..10, minor in 0u8..10, cut in 1usize..20,
+    ) {
+        let text = format!("GET / HTTP/{major}.{minor}\r\nHost: x\r\n\r\n");
+        let whole = see(text.as_bytes());
+        let first = see(&text.as_bytes()[..cut]);
+        prop_assert!(first == Seen::Partial || first == whole, "{:?} {:?}", first, whole);
+    }
+
+    #[test]
     fn what_is_accepted_is_framed_in_one_way(text in nearly()) {
         if let Seen::Complete { len, framing, .. } = see(text.as_bytes()) {
             let head = &text[..len];
