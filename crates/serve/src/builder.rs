@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) hot_bytes: usize,
     pub(crate) hot_entry_bytes: usize,
     pub(crate) sendfile_above: usize,
+    pub(crate) turn_alarm: Duration,
 }
 
 /// The longest time-out that can be set; timers count in 32 bits.
@@ -61,6 +62,7 @@ impl Builder {
                 hot_bytes: 64 * 1024 * 1024,
                 hot_entry_bytes: 256 * 1024,
                 sendfile_above: 128 * 1024,
+                turn_alarm: Duration::from_millis(100),
             },
         }
     }
@@ -251,6 +253,17 @@ impl Builder {
     /// If out of bounds.
     pub fn sendfile_above(mut self, bytes: usize) -> Self {
         self.config.sendfile_above = within("sendfile_above", bytes, 0, 64 * 1024 * 1024);
+        self
+    }
+
+    /// Time of one turn of an I/O thread above which there is an alarm: see
+    /// [`Bound::on_stall`]. Default: 100 ms. Bound: above zero, up to a day.
+    ///
+    /// # Panics
+    ///
+    /// If out of bounds.
+    pub fn turn_alarm(mut self, time: Duration) -> Self {
+        self.config.turn_alarm = timeout("turn_alarm", time);
         self
     }
 

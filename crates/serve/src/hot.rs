@@ -154,19 +154,18 @@ impl HotCache {
         self.entries.len() - self.free.len()
     }
 
-    /// Drops everything if there was a clear since the last time; says whether there was.
-    pub(crate) fn sweep(&mut self) -> bool {
+    /// Gives up everything if there was a clear since the last time: so much memory that whoever
+    /// drops it should have time.
+    pub(crate) fn sweep(&mut self) -> Option<impl Send + use<>> {
         let all = self.hot.generations.all.load(Acquire);
         if all == self.swept {
-            return false;
+            return None;
         }
         self.swept = all;
         // What was kept since that clear goes too, if anything was: it comes back when asked for.
-        self.index.clear();
-        self.entries.clear();
         self.free.clear();
         (self.hand, self.bytes) = (0, 0);
-        true
+        Some((std::mem::take(&mut self.index), std::mem::take(&mut self.entries)))
     }
 
     /// The answer for `target`, if it is here and still holds.

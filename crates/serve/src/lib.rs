@@ -23,7 +23,7 @@
 //! # The way of a request
 //!
 //! ```text
-//! I/O thread: read -> head (strict grammar) -> hot? -- yes --> writev            no worker, no lock
+//! I/O thread: read -> head (strict grammar) -> hot? fast path? -- yes --> writev    no worker
 //!                                               | no
 //!                                   body -> bounded queue -- full --> 503, Retry-After: 1
 //!                                               |
@@ -34,14 +34,15 @@
 //!
 //! # Map
 //!
-//! `head` and `body` are the grammar; `conditional`, `range` and `render` turn one reply into what
-//! a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers;
+//! `head` and `body` are the grammar; `conditional`, `range`, `render` and `answer` turn one reply
+//! into what a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers;
 //! `io` is the event loop, one connection a state machine in `io::conn`; `stop` and `stats` are
-//! what their names say; `os` holds what differs between systems.
+//! what their names say, and `stall` is the alarm; `reaper` does what no I/O thread may wait for; `os` holds what differs between systems.
 
 #![forbid(unsafe_code)]
 
 mod alive;
+mod answer;
 mod body;
 mod builder;
 mod conditional;
@@ -50,19 +51,23 @@ mod error;
 mod exchange;
 mod handler;
 mod head;
+mod hooks;
 mod hot;
 mod io;
 mod later;
 mod listen;
 mod os;
+mod peek;
 mod prefetch;
 mod queue;
 mod range;
+mod reaper;
 mod render;
 mod reply;
 mod request;
 mod router;
 mod server;
+mod stall;
 mod stats;
 mod stop;
 mod worker;
@@ -74,9 +79,11 @@ pub use handler::Handler;
 pub use hot::Hot;
 pub use http;
 pub use later::Ticket;
+pub use peek::Peek;
 pub use reply::{Lease, Reply};
 pub use request::Request;
 pub use router::Router;
 pub use server::{Bound, Meter, Running, Server};
+pub use stall::Stall;
 pub use stats::Stats;
 pub use stop::Stopper;

@@ -55,8 +55,8 @@ pub(crate) struct Outgoing {
     pub(crate) head: Vec<u8>,
     pub(crate) body: OutBody,
     pub(crate) close: bool,
-    /// Dropped after the last byte, by an I/O thread.
-    pub(crate) _lease: Held,
+    /// Dropped after the last byte.
+    pub(crate) lease: Held,
 }
 
 /// A lease, whose drop is code of the user's: it may panic, but it takes no I/O thread along.

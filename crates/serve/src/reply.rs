@@ -207,8 +207,8 @@ impl Reply {
     }
 
     /// Keeps `lease` until the last byte has left or delivery was given up: a cache entry that
-    /// must not be evicted, a permit, a temporary file. It is dropped by an I/O thread, so its
-    /// drop must not block.
+    /// must not be evicted, a permit, a temporary file. A thread of its own drops it, so its drop
+    /// may block; other leases wait meanwhile.
     pub fn with_lease(mut self, lease: impl Any + Send) -> Self {
         self.lease = Held(Some(Box::new(lease)));
         self

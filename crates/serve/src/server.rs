@@ -12,13 +12,15 @@ use socket2::SockRef;
 use crate::alive::{Alive, Kind, Leave};
 use crate::builder::{Builder, Config};
 use crate::handler::Handler;
+use crate::hooks::Hooks;
 use crate::hot::Hot;
 use crate::io::{IoThread, Mailbox};
 use crate::prefetch::{self, Prefetch};
 use crate::queue::Queue;
+use crate::reaper::{self, Reaper};
 use crate::stats::{IoCounters, Stats, WorkerCounters};
 use crate::stop::{self, Stopper};
-use crate::{Error, worker};
+use crate::{Error, Peek, Reply, Stall, worker};
 
 /// Where a server begins: [`Server::builder`].
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) started: Instant,
     pub(crate) hot: Hot,
+    pub(crate) hooks: Hooks,
     pub(crate) queue: Queue,
     /// One for each I/O thread.
     pub(crate) mailboxes: Vec<Mailbox>,
@@ -44,6 +47,7 @@ pub(crate) struct Shared {
     /// Each written by its worker alone.
     pub(crate) workers: Vec<WorkerCounters>,
     pub(crate) prefetch: mpsc::SyncSender<Prefetch>,
+    pub(crate) reaper: Reaper,
     /// Written by stoppers; see `stop`.
     pub(crate) phase: AtomicU8,
     /// Threads that have not ended; counted down by each as its last act.
@@ -56,6 +60,7 @@ pub struct Bound {
     listener: TcpListener,
     addr: SocketAddr,
     hot: Hot,
+    hooks: Hooks,
 }
 
 impl Bound {
@@ -66,7 +71,7 @@ impl Bound {
         }
         listener.set_nonblocking(true).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { config, listener, addr, hot: Hot::new() })
+        Ok(Self { config, listener, addr, hot: Hot::new(), hooks: Hooks::default() })
     }
 
     /// The address that the server listens on, with the real port.
@@ -79,6 +84,46 @@ impl Bound {
         self.hot.clone()
     }
 
+    /// Answers from memory, on the I/O thread that has read the request: no worker, no hand-over.
+    ///
+    /// `fast` is called for each `GET` and `HEAD` without a body that the response cache does not
+    /// answer. What it returns is delivered; `None` leaves the request to a worker. A file of
+    /// which something is not in memory is still delivered without waiting for the disk.
+    ///
+    /// All connections of the I/O thread wait while it runs, so it must not block: no database,
+    /// no disk, no lock that anybody holds for longer than a look-up. One that takes long raises
+    /// the alarm of [`on_stall`](Bound::on_stall), with its target. A panic in it is answered 500.
+    /// It cannot answer with [`Reply::later`](crate::Reply::later); that is answered 500, too.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use larder_serve::{Reply, Request, Server};
+    ///
+    /// let server = Server::builder()
+    ///     .bind("127.0.0.1:8080")?
+    ///     .fast(|peek| (peek.path() == "/health").then(|| Reply::text("fine\n")))
+    ///     .start(|_: Request| Reply::text("from a worker\n"))?;
+    /// # drop(server);
+    /// # Ok::<(), larder_serve::Error>(())
+    /// ```
+    pub fn fast(
+        mut self,
+        fast: impl Fn(&Peek<'_>) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.fast = Some(Box::new(fast));
+        self
+    }
+
+    /// Calls `tell` when a turn of an I/O thread took longer than
+    /// [`turn_alarm`](crate::Builder::turn_alarm), at most once a second for each; without this,
+    /// it is a warning in the log of the process. It is called by a thread of its own and may
+    /// block. [`Stats::stalls`](crate::Stats::stalls) counts all of them.
+    pub fn on_stall(mut self, tell: impl Fn(&Stall) + Send + Sync + 'static) -> Self {
+        self.hooks.on_stall = Some(Box::new(tell));
+        self
+    }
+
     /// Starts the threads and answers.
     ///
     /// # Errors
@@ -86,7 +131,8 @@ impl Bound {
     /// If a thread or its event queue cannot be made.
     pub fn start(self, handler: impl Handler) -> Result<Running, Error> {
         let failed = |error| Error::new("cannot start the server's threads", error);
-        let Self { config, listener, addr, hot } = self;
+        let Self { config, listener, addr, hot, hooks } = self;
+        let (reaper, chores) = Reaper::new();
         let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
         let mut polls = Vec::new();
         let mut mailboxes = Vec::new();
@@ -98,16 +144,19 @@ impl Bound {
         let shared = Arc::new(Shared {
             started: Instant::now(),
             hot,
+            hooks,
             queue: Queue::new(config.queue),
             mailboxes,
             io: (0..config.io_threads).map(|_| IoCounters::default()).collect(),
             workers: (0..config.workers).map(|_| WorkerCounters::default()).collect(),
             prefetch,
+            reaper,
             phase: AtomicU8::new(stop::SERVING),
             alive: Alive::default(),
             config,
         });
         let mut running = Running { shared: Arc::clone(&shared), addr, threads: Vec::new() };
+        reaper::start(chores).map_err(failed)?;
         running.start_threads(polls, listener, Arc::new(handler), wanted).map_err(failed)?;
         Ok(running)
     }

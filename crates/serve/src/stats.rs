@@ -12,6 +12,9 @@ pub(crate) struct IoCounters {
     pub(crate) refused: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) hot_hits: AtomicU64,
+    pub(crate) fast_answers: AtomicU64,
+    pub(crate) fast_panics: AtomicU64,
+    pub(crate) stalls: AtomicU64,
     pub(crate) bytes_sent: AtomicU64,
     pub(crate) unavailable: AtomicU64,
     pub(crate) bad_requests: AtomicU64,
@@ -58,6 +61,10 @@ pub struct Stats {
     pub requests: u64,
     /// Of these, answered by an I/O thread from the response cache.
     pub hot_hits: u64,
+    /// Of these, answered by an I/O thread from the fast path.
+    pub fast_answers: u64,
+    /// Turns of an I/O thread that took longer than the bound of the alarm.
+    pub stalls: u64,
     /// Requests refused for their form or size.
     pub bad_requests: u64,
     /// Requests and deliveries given up at a time-out.
@@ -80,7 +87,7 @@ pub struct Stats {
     pub handled: u64,
     /// Jobs dropped before they ran: the client had gone or the deadline had passed.
     pub dropped_jobs: u64,
-    /// Handlers that panicked.
+    /// Calls of handlers and of the fast path that panicked.
     pub panics: u64,
 }
 
@@ -102,6 +109,8 @@ impl Stats {
             shed: io(|c| &c.shed),
             requests: io(|c| &c.requests),
             hot_hits: io(|c| &c.hot_hits),
+            fast_answers: io(|c| &c.fast_answers),
+            stalls: io(|c| &c.stalls),
             bad_requests: io(|c| &c.bad_requests),
             timed_out: io(|c| &c.timed_out),
             unavailable: io(|c| &c.unavailable),
@@ -113,7 +122,7 @@ impl Stats {
             busy_workers: worker(|c| &c.busy),
             handled: worker(|c| &c.handled),
             dropped_jobs: worker(|c| &c.dropped),
-            panics: worker(|c| &c.panics),
+            panics: worker(|c| &c.panics) + io(|c| &c.fast_panics),
         }
     }
 }

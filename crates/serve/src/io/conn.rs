@@ -21,7 +21,10 @@ use mio::net::TcpStream;
 use super::wheel::Timer;
 use crate::body::BodyReader;
 use crate::exchange::Exchange;
-use crate::render::Outgoing;
+use crate::render::{OutBody, Outgoing};
+
+/// Memory above this is given back by the reaper: the kernel takes it away page by page.
+const LARGE_BYTES: usize = 512 * 1024;
 
 pub(crate) struct Conn {
     pub(crate) socket: TcpStream,
@@ -67,6 +70,8 @@ pub(crate) struct Receiving {
 pub(crate) struct Sending {
     pub(crate) outgoing: Box<Outgoing>,
     pub(crate) head_sent: usize,
+    /// The body has so much memory that giving it back takes time.
+    pub(crate) is_large: bool,
     /// Bytes of the file up to here are in memory.
     pub(crate) warm_until: u64,
     /// A prefetch thread is at it, and nothing is sent until it says so; it looks whether this is
@@ -129,7 +134,8 @@ impl Conn {
 
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
-        Self { outgoing, head_sent: 0, warm_until: 0, warming: None, timed: false }
+        let is_large = matches!(&outgoing.body, OutBody::Bytes(bytes) if bytes.len() > LARGE_BYTES);
+        Self { outgoing, head_sent: 0, is_large, warm_until: 0, warming: None, timed: false }
     }
 }
 

@@ -40,7 +40,7 @@ impl IoThread {
         render::canned(status, reason, persist, is_head, self.date.text(), &mut head);
         let close = persist == Persist::Close;
         let body = OutBody::Bytes(Bytes::new());
-        let outgoing = Box::new(Outgoing { head, body, close, _lease: Held::default() });
+        let outgoing = Box::new(Outgoing { head, body, close, lease: Held::default() });
         conn.state = State::Sending(Box::new(Sending::new(outgoing)));
     }
 
@@ -54,7 +54,10 @@ impl IoThread {
     ) -> Step {
         conn.served = true;
         conn.seq = conn.seq.wrapping_add(1);
-        conn.state = State::Head { scanned: 0 };
+        let state = std::mem::replace(&mut conn.state, State::Head { scanned: 0 });
+        if let State::Sending(sending) = state {
+            self.discard(*sending);
+        }
         if !close {
             return Step::Next;
         }

@@ -51,6 +51,9 @@ impl IoThread {
         if let Some(judged) = self.try_hot(conn, &head, keep_alive) {
             return judged;
         }
+        if let Some(judged) = self.try_fast(conn, &head, keep_alive) {
+            return judged;
+        }
         let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
         let shared = Arc::clone(&self.shared);
         let exchange = Exchange::new(shared, id, conn.peer, bytes, &head, keep_alive);
@@ -114,7 +117,6 @@ fn rest_of(
     let of_head = sent.min(head.len());
     let start = part.start + (sent - of_head);
     let body = OutBody::Bytes(entry.body.slice(start..part.end));
-    let outgoing =
-        Outgoing { head: head[of_head..].to_vec(), body, close, _lease: Held::default() };
+    let outgoing = Outgoing { head: head[of_head..].to_vec(), body, close, lease: Held::default() };
     Box::new(Sending::new(Box::new(outgoing)))
 }

@@ -11,11 +11,13 @@
 
 mod accept;
 pub(crate) mod conn;
+mod fast;
 mod finish;
 mod hit;
 pub(crate) mod mailbox;
 mod read;
 mod send;
+mod turn;
 mod wheel;
 mod window;
 
@@ -29,7 +31,9 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::date::DateCache;
-use crate::hot::HotCache;
+use crate::hot::{HotCache, HotInsert};
+use crate::reaper::Chore;
+use crate::render::{OutBody, Outgoing};
 use crate::server::Shared;
 use crate::stats::{IoCounters, add, set};
 use accept::Acceptor;
@@ -37,6 +41,7 @@ use conn::{Conn, Fate, Sending, Slots, State, Step};
 pub(crate) use mailbox::Mailbox;
 use mailbox::{ExchangeId, Message};
 use send::TURN_BYTES;
+use turn::Turn;
 use wheel::Wheel;
 use window::Window;
 
@@ -69,6 +74,11 @@ pub(crate) struct IoThread {
     /// Bytes of bodies that may still be sent in this turn before everyone gets the least.
     turn_bytes: u64,
     inbox: Vec<Message>,
+    /// What the reaper is to do; handed over at the end of the turn.
+    chores: Vec<Chore>,
+    turn: Turn,
+    /// When this thread last raised the alarm.
+    alarmed: Option<Instant>,
     /// Slots whose timer entries came up, kept for its allocation.
     expired: Vec<(u32, u32)>,
     acceptor: Option<Acceptor>,
@@ -107,6 +117,9 @@ impl IoThread {
             ready: VecDeque::new(),
             turn_bytes: 0,
             inbox: Vec::new(),
+            chores: Vec::new(),
+            turn: Turn::default(),
+            alarmed: None,
             expired: Vec::new(),
             acceptor: acceptor.transpose()?,
             drain_until: None,
@@ -128,6 +141,7 @@ impl IoThread {
             self.date.refresh();
             self.turn_bytes = TURN_BYTES;
             for event in &events {
+                self.turn.events += 1;
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.listener_ready(),
@@ -139,10 +153,11 @@ impl IoThread {
             self.go_on();
             self.accept();
             self.expire();
-            self.slots.end_turn();
             self.drain();
+            self.end_turn();
         }
         self.close_all();
+        self.end_turn();
     }
 
     fn counters(&self) -> &IoCounters {
@@ -222,12 +237,12 @@ impl IoThread {
         let mut inbox = std::mem::take(&mut self.inbox);
         self.mailbox().take(&mut inbox);
         for message in inbox.drain(..) {
+            self.turn.messages += 1;
             match message {
                 Message::Adopt(socket, peer) => self.adopt(socket, peer),
                 Message::Reply { id, outgoing, hot } => {
                     if let Some(insert) = hot {
-                        self.hot.insert(*insert, &self.date);
-                        self.count_hot();
+                        self.keep(*insert);
                     }
                     self.reply(id, Sending::new(outgoing));
                 }
@@ -240,9 +255,16 @@ impl IoThread {
         self.inbox = inbox;
     }
 
+    /// Puts an answer into the response cache.
+    fn keep(&mut self, insert: HotInsert) {
+        self.hot.insert(insert, &self.date);
+        self.count_hot();
+    }
+
     /// Gives back the memory of answers that a clear has made stale.
     fn sweep_hot(&mut self) {
-        if self.hot.sweep() {
+        if let Some(stale) = self.hot.sweep() {
+            self.chores.push(Box::new(move || drop(stale)));
             self.count_hot();
         }
     }
@@ -254,11 +276,13 @@ impl IoThread {
 
     /// Begins to deliver an answer, unless the request it answers is over.
     fn reply(&mut self, id: ExchangeId, sending: Sending) {
-        let Some(conn) = self.slots.get_mut(id.slot) else { return };
-        if conn.seq == id.seq && matches!(conn.state, State::Waiting(_)) {
-            conn.state = State::Sending(Box::new(sending));
-            self.advance(id.slot);
-        }
+        let waits =
+            |conn: &&mut Conn| conn.seq == id.seq && matches!(conn.state, State::Waiting(_));
+        let Some(conn) = self.slots.get_mut(id.slot).filter(waits) else {
+            return self.discard(sending);
+        };
+        conn.state = State::Sending(Box::new(sending));
+        self.advance(id.slot);
     }
 
     fn warmed(&mut self, id: ExchangeId, until: u64) {
@@ -302,16 +326,38 @@ impl IoThread {
         self.expired = expired;
     }
 
+    /// Drops what was sent, or will not be; what may take time is left to the reaper.
+    fn discard(&mut self, sending: Sending) {
+        let is_large = sending.is_large;
+        let Outgoing { body, lease, .. } = *sending.outgoing;
+        match body {
+            OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
+            OutBody::Bytes(_) => {}
+            // The last to hold a file closes it, which may free all its blocks.
+            OutBody::File { file, .. } => {
+                if let Some(last) = Arc::into_inner(file) {
+                    self.chores.push(Box::new(move || drop(last)));
+                }
+            }
+        }
+        if lease.0.is_some() {
+            self.chores.push(Box::new(move || drop(lease)));
+        }
+    }
+
     /// Closes a connection, in whatever state it is.
     fn close(&mut self, slot: u32) {
         let Some(conn) = self.slots.take(slot) else { return };
-        match &conn.state {
-            State::Waiting(exchange) => exchange.mark_left(),
-            State::Sending(_) => add(&self.counters().aborted, 1),
-            _ => {}
-        }
         add(&self.counters().closed, 1);
         self.slots.release(slot, conn.seq);
+        match conn.state {
+            State::Waiting(exchange) => exchange.mark_left(),
+            State::Sending(sending) => {
+                add(&self.counters().aborted, 1);
+                self.discard(*sending);
+            }
+            _ => {}
+        }
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.resume();
         }
@@ -329,7 +375,6 @@ impl IoThread {
                 self.close(slot);
             }
         }
-        self.slots.end_turn();
     }
 
     fn is_finished(&self) -> bool {

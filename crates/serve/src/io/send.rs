@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Buf;
 use mio::net::TcpStream;
 
 use super::IoThread;
@@ -63,6 +64,7 @@ impl IoThread {
                     let of_body = n - (state.head_sent - head_sent) as u64;
                     budget = budget.saturating_sub(of_body);
                     self.turn_bytes = self.turn_bytes.saturating_sub(of_body);
+                    self.turn.body_bytes += of_body;
                     taken |= n > 0;
                     add(&self.shared.io[self.index].bytes_sent, n);
                 }
@@ -171,7 +173,8 @@ impl Sending {
         let of_head = n.min(self.outgoing.head.len() - self.head_sent);
         self.head_sent += of_head;
         match &mut self.outgoing.body {
-            OutBody::Bytes(bytes) => drop(bytes.split_to(n - of_head)),
+            // Not split off: the last handle is the reaper's to drop.
+            OutBody::Bytes(bytes) => bytes.advance(n - of_head),
             OutBody::File { part, .. } => part.start += (n - of_head) as u64,
         }
     }

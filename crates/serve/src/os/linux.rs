@@ -37,3 +37,9 @@ pub(crate) fn is_warm(file: &File, part: Range<u64>) -> bool {
         !matches!(read, Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL))
     })
 }
+
+/// Fills `bytes` from a file without waiting for a disk; false if not all of them are in memory.
+pub(crate) fn read_warm(file: &File, bytes: &mut [u8], at: u64) -> bool {
+    let len = bytes.len();
+    len == 0 || preadv2(file, &mut [IoSliceMut::new(bytes)], at, ReadWriteFlags::NOWAIT) == Ok(len)
+}

@@ -4,12 +4,12 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{is_warm, send_file, send_more};
+pub(crate) use linux::{is_warm, read_warm, send_file, send_more};
 
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{is_warm, send_file, send_more};
+pub(crate) use portable::{is_warm, read_warm, send_file, send_more};
 
 use std::fs::File;
 use std::ops::Range;

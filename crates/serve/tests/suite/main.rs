@@ -7,6 +7,7 @@ mod body_is_misread;
 mod client;
 mod conditions_are_ignored;
 mod departed_client_is_served;
+mod fast_path_takes_its_thread_along;
 mod later_is_never_answered;
 mod one_panic_takes_a_worker;
 mod overload_grows_a_queue;

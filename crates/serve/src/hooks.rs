@@ -1,0 +1,15 @@
+//! Code of the user's that a server calls beside its handler.
+
+use crate::{Peek, Reply, Stall};
+
+type Fast = dyn Fn(&Peek<'_>) -> Option<Reply> + Send + Sync;
+type OnStall = dyn Fn(&Stall) + Send + Sync;
+
+/// Given before the start, and never changed after.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    /// Called by I/O threads.
+    pub(crate) fast: Option<Box<Fast>>,
+    /// Called by the reaper.
+    pub(crate) on_stall: Option<Box<OnStall>>,
+}
