@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::head::{Framing, Refusal, refuse};
+use crate::head::{Framing, Refusal, is_token, refuse};
 
 /// The longest chunk-size line, extensions included; we read none of them.
 const MAX_CHUNK_LINE: usize = 256;
@@ -187,8 +187,8 @@ fn trailer(b: u8, line: usize, total: usize, cr: bool, colon: bool) -> Result<St
         (b'\n', true) if colon => Ok(State::Trailers { line: 0, total, cr: false, colon: false }),
         (_, true) | (b'\n', false) => Err(bad("invalid trailer")),
         (b'\r', false) => Ok(State::Trailers { line, total, cr: true, colon }),
-        (b' ' | b'\t', false) if !colon => Err(bad("invalid trailer")),
         (b':', false) if line == 0 => Err(bad("invalid trailer")),
+        (b, false) if !colon && b != b':' && !is_token(b) => Err(bad("invalid trailer")),
         (b, false) if b < b' ' && b != b'\t' || b == 0x7f => Err(bad("invalid trailer")),
         (b, false) => {
             Ok(State::Trailers { line: line + 1, total, cr: false, colon: colon || b == b':' })

@@ -56,28 +56,36 @@ pub(crate) const fn refuse(status: StatusCode, reason: &'static str) -> Refusal 
     Refusal { status, reason }
 }
 
+const TOO_LONG: Refusal =
+    refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too long");
+
 const fn bad(reason: &'static str) -> Refusal {
     refuse(StatusCode::BAD_REQUEST, reason)
 }
 
-/// Parses one head at the start of `bytes`, which may hold more than the head.
+/// Parses one head at the start of `bytes`, which may hold more than the head; one of more than
+/// `limit` bytes is refused.
+///
+/// What comes of it does not depend on where reads end: a fault is named when the line that shows
+/// it is complete if that is the request line, and otherwise when the head is, unless a bare LF or
+/// the limit comes before.
 pub(crate) fn parse<'h, 'b>(
     bytes: &'b [u8],
+    limit: usize,
     store: &'h mut FieldStore<'b>,
 ) -> Result<Parsed<'h, 'b>, Refusal> {
     let skipped = leading_line(bytes)?;
     let text = &bytes[skipped..];
     let mut request = httparse::Request::new(&mut []);
-    let parsed = request.parse_with_uninit_headers(text, store);
-    let len = match parsed {
-        Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => {
-            check_line_ends(text)?;
-            return Ok(Parsed::Partial);
+    let len = match request.parse_with_uninit_headers(text, store) {
+        Ok(httparse::Status::Complete(len)) if skipped + len <= limit => len,
+        other => {
+            let complete = is_complete(bytes, 0, limit)?;
+            return match other {
+                Err(error) if complete => Err(refusal_of(error, text)),
+                _ => Ok(Parsed::Partial),
+            };
         }
-        // httparse refuses `HTTP/2` at its 2; what to answer is known at the end of the version.
-        Err(httparse::Error::Version) if may_become_a_version(text) => return Ok(Parsed::Partial),
-        Err(error) => return Err(refusal_of(error, text)),
     };
     check_line_ends(&text[..len])?;
     let method = request.method.unwrap_or_default();
@@ -98,21 +106,29 @@ pub(crate) fn parse<'h, 'b>(
     }))
 }
 
-/// Looks for the end of a head from `from` on; `Err` for a line end that no head may have.
+/// Looks for the end of a head from `from` on; `Err` for a line end that no head may have, for a
+/// request line that is none, and for a head that does not end within `limit`.
 ///
 /// Used between reads, so that a head sent byte by byte is parsed once and not once a byte. What
 /// follows the head in the buffer is a body, or the next head: no rule of this one applies to it.
-pub(crate) fn is_complete(bytes: &[u8], from: usize) -> Result<bool, Refusal> {
-    let start = from.saturating_sub(3);
-    for at in memchr::memchr_iter(b'\n', &bytes[start..]).map(|at| start + at) {
-        if at == 0 || bytes[at - 1] != b'\r' {
+pub(crate) fn is_complete(bytes: &[u8], from: usize, limit: usize) -> Result<bool, Refusal> {
+    let skipped = leading_line(bytes)?;
+    let head = &bytes[..bytes.len().min(limit)];
+    // Of the end that was looked for before, up to three bytes may have been there already.
+    let start = from.saturating_sub(3).max(skipped).min(head.len());
+    for at in memchr::memchr_iter(b'\n', &head[start..]).map(|at| start + at) {
+        // The line ends seen before are few: those at the overlap with the last look.
+        if memchr::memchr(b'\n', &head[skipped..at]).is_none() {
+            check_request_line(&head[skipped..=at])?;
+        }
+        if at == 0 || head[at - 1] != b'\r' {
             return Err(bad("bare LF"));
         }
-        if at >= 3 && bytes[at - 3..].starts_with(b"\r\n\r\n") {
+        if at >= 3 && head[at - 3..].starts_with(b"\r\n\r\n") {
             return Ok(true);
         }
     }
-    Ok(false)
+    if bytes.len() >= limit { Err(TOO_LONG) } else { Ok(false) }
 }
 
 /// One empty line before the request line is allowed (RFC 9112, 2.2), as some clients end bodies
@@ -123,6 +139,14 @@ fn leading_line(bytes: &[u8]) -> Result<usize, Refusal> {
         [b'\r', ..] if bytes.len() == 1 => Ok(0),
         [first, ..] if !is_token(first) => Err(bad("no request line")),
         _ => Ok(skipped),
+    }
+}
+
+/// `line` includes its end.
+fn check_request_line(line: &[u8]) -> Result<(), Refusal> {
+    match httparse::Request::new(&mut []).parse(line) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refusal_of(error, line)),
     }
 }
 
@@ -153,29 +177,10 @@ fn refusal_of(error: httparse::Error, text: &[u8]) -> Refusal {
 /// Tells a well-formed line with a version that we do not speak (`HTTP/2.0`) from a malformed one.
 fn is_other_version(text: &[u8]) -> bool {
     let line = text.split(|&b| b == b'\r').next().unwrap_or(text);
-    version(line).is_some_and(|version| version.len() == 8 && begins_a_version(version))
-}
-
-/// Whether more bytes could make the request line end in some `HTTP/<digit>.<digit>`.
-fn may_become_a_version(text: &[u8]) -> bool {
-    let unfinished = memchr::memchr2(b'\r', b'\n', text).is_none();
-    unfinished && version(text).is_some_and(begins_a_version)
-}
-
-/// What stands behind the second space of a request line with exactly two.
-fn version(line: &[u8]) -> Option<&[u8]> {
     let mut parts = line.split(|&b| b == b' ').skip(2);
-    let version = parts.next()?;
-    parts.next().is_none().then_some(version)
-}
-
-fn begins_a_version(bytes: &[u8]) -> bool {
-    const FORM: &[u8] = b"HTTP/0.0";
-    bytes.len() <= FORM.len()
-        && bytes.iter().zip(FORM).all(|(&b, &form)| match form {
-            b'0' => b.is_ascii_digit(),
-            _ => b == form,
-        })
+    let (Some(version), None) = (parts.next(), parts.next()) else { return false };
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// What the header fields say about framing, routing and the connection.
@@ -354,7 +359,7 @@ fn is_host_byte(b: u8) -> bool {
 }
 
 /// Bytes of a token (RFC 9110, 5.6.2), of which methods and header names are made.
-fn is_token(b: u8) -> bool {
+pub(crate) fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::IoThread;
 use super::conn::{Conn, Sending};
 use super::mailbox::ExchangeId;
-use super::read::{HEAD_TOO_LONG, write};
+use super::read::write;
 use crate::exchange::Exchange;
 use crate::head::{self, FieldStore, Framing, Head, Parsed, Refusal};
 use crate::hot::Entry;
@@ -40,9 +40,8 @@ pub(super) enum Judged {
 impl IoThread {
     pub(super) fn judge(&mut self, slot: u32, conn: &mut Conn, bytes: &[u8]) -> Judged {
         let mut store: FieldStore<'_> = [const { MaybeUninit::uninit() }; head::MAX_FIELDS];
-        let head = match head::parse(bytes, &mut store) {
-            Ok(Parsed::Complete(head)) if head.len <= self.shared.config.max_head_bytes => head,
-            Ok(Parsed::Complete(_)) => return Judged::Refused(HEAD_TOO_LONG),
+        let head = match head::parse(bytes, self.shared.config.max_head_bytes, &mut store) {
+            Ok(Parsed::Complete(head)) => head,
             Ok(Parsed::Partial) => return Judged::Partial,
             Err(refusal) => return Judged::Refused(refusal),
         };

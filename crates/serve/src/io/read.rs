@@ -12,13 +12,11 @@ use super::hit::Judged;
 use super::window::{Fill, Window};
 use crate::body::BodyReader;
 use crate::exchange::Exchange;
-use crate::head::{self, Framing, Refusal, refuse};
+use crate::head::{self, Framing};
 use crate::queue::Job;
 use crate::render::Persist;
 use crate::stats::add;
 
-pub(super) const HEAD_TOO_LONG: Refusal =
-    refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "request head too long");
 impl IoThread {
     pub(super) fn read_head(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
         window.load(conn);
@@ -28,7 +26,8 @@ impl IoThread {
             return self.fill_head(slot, conn, window);
         }
         if scanned > 0 {
-            match head::is_complete(window.bytes(), scanned as usize) {
+            let limit = self.shared.config.max_head_bytes;
+            match head::is_complete(window.bytes(), scanned as usize, limit) {
                 Ok(true) => {}
                 Ok(false) => return self.partial_head(slot, conn, window),
                 Err(refusal) => return self.refuse(conn, refusal, false),
@@ -58,9 +57,6 @@ impl IoThread {
     /// Notes how far the head has come; its time runs from its first byte.
     fn partial_head(&mut self, slot: u32, conn: &mut Conn, window: &Window) -> Step {
         let have = window.bytes().len();
-        if have >= self.shared.config.max_head_bytes {
-            return self.refuse(conn, HEAD_TOO_LONG, false);
-        }
         if matches!(conn.state, State::Head { scanned: 0 }) {
             let patience = self.shared.config.header_timeout;
             self.wheel.set(&mut conn.timer, slot, self.now, patience);
