@@ -63,6 +63,9 @@ mod entry;
 mod error;
 mod faults;
 mod flight;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod key;
 mod lease;

@@ -49,6 +49,9 @@ mod conditional;
 mod date;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod head;
 mod hooks;

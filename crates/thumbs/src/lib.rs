@@ -82,6 +82,9 @@ mod encode;
 mod error;
 mod exif;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod info;
 mod orient;

@@ -60,6 +60,12 @@ pub(crate) fn needed_bytes(frame: &Frame, eighths: u32, heights: &[u32]) -> u64 
     }
 }
 
+/// Tells whether the picture is decoded here, rather than by `jpeg-decoder`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn is_own(frame: &Frame) -> bool {
+    sequential::takes(frame)
+}
+
 /// The clock is looked at once per buffer. A scan of a progressive picture may touch every block
 /// and yet be twenty bytes long, so there the buffer is short.
 pub(crate) fn buffer_bytes(frame: &Frame) -> usize {
