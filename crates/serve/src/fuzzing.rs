@@ -24,10 +24,10 @@ pub enum Body {
     Chunked,
 }
 
-/// Parses the head at the start of `bytes`.
-pub fn head(bytes: &[u8]) -> Head {
+/// Parses the head at the start of `bytes`, of at most `limit` bytes.
+pub fn head(bytes: &[u8], limit: usize) -> Head {
     let mut store: FieldStore<'_> = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    match head::parse(bytes, &mut store) {
+    match head::parse(bytes, limit, &mut store) {
         Ok(Parsed::Partial) => Head::Partial,
         Err(refusal) => Head::Refused(refusal.status.as_u16()),
         Ok(Parsed::Complete(head)) => Head::Complete {
@@ -43,9 +43,9 @@ pub fn head(bytes: &[u8]) -> Head {
     }
 }
 
-/// Looks for the end of a head as a connection does between reads; `None` refuses.
-pub fn is_complete(bytes: &[u8], from: usize) -> Option<bool> {
-    head::is_complete(bytes, from).ok()
+/// Looks for the end of a head as a connection does between reads. A refusal is its status.
+pub fn is_complete(bytes: &[u8], from: usize, limit: usize) -> Result<bool, u16> {
+    head::is_complete(bytes, from, limit).map_err(|refusal| refusal.status.as_u16())
 }
 
 /// Reads a body of at most `limit` bytes that arrives in `pieces`: the body, how many bytes it
