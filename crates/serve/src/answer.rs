@@ -18,8 +18,9 @@ use crate::date;
 use crate::exchange::Exchange;
 use crate::hot::{HotInsert, Stamp};
 use crate::os;
-use crate::render::{OutBody, Outgoing, Persist, Representation};
+use crate::render::{Delimited, OutBody, Outgoing, Persist, Representation};
 use crate::reply::{Reply, ReplyBody};
+use crate::stream::Source;
 
 /// What matters of a request to its answer.
 pub(crate) struct Asked<'r> {
@@ -88,8 +89,10 @@ pub(crate) fn prepare(
     let (file, offset, len) = match reply.body {
         ReplyBody::Bytes(ref bytes) => (None, 0, bytes.len() as u64),
         ReplyBody::File { ref file, offset, len } => (Some(Arc::clone(file)), offset, len),
-        // One wait is enough.
-        ReplyBody::Later(_) => return Err(io::ErrorKind::InvalidInput.into()),
+        // One wait is enough; and a stream is `stream`'s.
+        ReplyBody::Later(_) | ReplyBody::Stream { .. } => {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
     };
     // No part of the body may begin or end beyond what can be counted.
     let end = offset.checked_add(len).ok_or(io::ErrorKind::InvalidInput)?;
@@ -125,6 +128,36 @@ pub(crate) fn prepare(
         _ => None,
     };
     Ok((outgoing, hot))
+}
+
+/// Renders the head of a stream; with it the reader, unless no body follows.
+pub(crate) fn stream(
+    asked: &Asked<'_>,
+    minor: u8,
+    mut reply: Reply,
+) -> (Outgoing, Option<(Source, Delimited)>) {
+    let empty = ReplyBody::Bytes(Bytes::new());
+    let (reader, len) = match std::mem::replace(&mut reply.body, empty) {
+        ReplyBody::Stream { reader, len } => (reader, len),
+        _ => return (plain(asked, reply), None),
+    };
+    let delimited = match len {
+        Some(len) => Delimited::Length(len),
+        None if minor > 0 => Delimited::Chunks,
+        None => Delimited::Close,
+    };
+    let persist = if delimited.is_close() { Persist::Close } else { asked.persist };
+    let representation = Representation::new(&reply, 0);
+    let mut head = Vec::with_capacity(320);
+    let how = (persist, delimited);
+    let has_body = date::with_date(|date| {
+        let (conditions, date) = (&asked.conditions, date.text());
+        representation.answer_streamed(conditions, asked.is_head, how, date, &mut head)
+    });
+    let body = OutBody::Bytes(Bytes::new());
+    let close = persist == Persist::Close;
+    let outgoing = Outgoing { head, body, close, lease: reply.lease };
+    (outgoing, has_body.then(|| (Source::new(reader, delimited), delimited)))
 }
 
 fn head_of(asked: &Asked<'_>, representation: &Representation) -> (Vec<u8>, Range<u64>) {

@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) hot_entry_bytes: usize,
     pub(crate) sendfile_above: usize,
     pub(crate) turn_alarm: Duration,
+    pub(crate) stream_bytes: usize,
 }
 
 /// The longest time-out that can be set; timers count in 32 bits.
@@ -63,6 +64,7 @@ impl Builder {
                 hot_entry_bytes: 256 * 1024,
                 sendfile_above: 128 * 1024,
                 turn_alarm: Duration::from_millis(100),
+                stream_bytes: 256 * 1024,
             },
         }
     }
@@ -253,6 +255,17 @@ impl Builder {
     /// If out of bounds.
     pub fn sendfile_above(mut self, bytes: usize) -> Self {
         self.config.sendfile_above = within("sendfile_above", bytes, 0, 64 * 1024 * 1024);
+        self
+    }
+
+    /// Bytes of a [`Reply::stream`](crate::Reply::stream) that a connection holds for a client that
+    /// has not taken them yet. Default: 256 KiB. Bound: 4 KiB to 64 MiB.
+    ///
+    /// # Panics
+    ///
+    /// If out of bounds.
+    pub fn stream_bytes(mut self, bytes: usize) -> Self {
+        self.config.stream_bytes = within("stream_bytes", bytes, 4096, 64 * 1024 * 1024);
         self
     }
 

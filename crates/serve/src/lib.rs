@@ -27,7 +27,7 @@
 //!                                               | no
 //!                                   body -> bounded queue -- full --> 503, Retry-After: 1
 //!                                               |
-//! worker:                            handler -> Reply: bytes | file | later
+//! worker:                            handler -> Reply: bytes | file | stream | later
 //!                                               |
 //! I/O thread:             mailbox -> writev or sendfile, in turns -> after the last byte: next
 //! ```
@@ -35,7 +35,7 @@
 //! # Map
 //!
 //! `head` and `body` are the grammar; `conditional`, `range`, `render` and `answer` turn one reply
-//! into what a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers;
+//! into what a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers, `stream` readers;
 //! `io` is the event loop, one connection a state machine in `io::conn`; `stop` and `stats` are
 //! what their names say, and `stall` is the alarm; `reaper` does what no I/O thread may wait for; `os` holds what differs between systems.
 
@@ -73,6 +73,7 @@ mod server;
 mod stall;
 mod stats;
 mod stop;
+mod stream;
 mod worker;
 
 pub use builder::Builder;

@@ -1,5 +1,7 @@
 //! From a reply to bytes on the wire: one representation, and each answer that it can give.
 
+mod streamed;
+
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
@@ -15,6 +17,8 @@ use http::header::{
 use crate::conditional::{Conditions, Outcome, Validators, unix_s};
 use crate::date::DATE_LEN;
 use crate::reply::{Lease, Reply};
+use crate::stream::Flow;
+pub(crate) use streamed::Delimited;
 
 /// The header fields of a reply, rendered once for every answer that it can give.
 pub(crate) struct Representation {
@@ -75,6 +79,7 @@ impl Drop for Held {
 pub(crate) enum OutBody {
     Bytes(Bytes),
     File { file: Arc<File>, part: Range<u64> },
+    Stream(Box<Flow>),
 }
 
 impl Representation {

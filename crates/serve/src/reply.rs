@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,7 +21,7 @@ use crate::render::Held;
 /// Something kept alive until the last byte of a reply has left, or delivery was given up.
 pub type Lease = Box<dyn Any + Send>;
 
-/// An answer: a status, header fields, and a body of bytes, of a file, or of later.
+/// An answer: a status, header fields, and a body of bytes, of a file, of a stream, or of later.
 ///
 /// `HEAD`, conditional requests and byte ranges are served from it without the handler's help:
 /// give it validators ([`etag`](Reply::etag), [`last_modified`](Reply::last_modified)) and the
@@ -49,7 +50,16 @@ pub struct Reply {
 /// The body of a reply before the conditions of the request are applied to it.
 pub(crate) enum ReplyBody {
     Bytes(Bytes),
-    File { file: Arc<File>, offset: u64, len: u64 },
+    File {
+        file: Arc<File>,
+        offset: u64,
+        len: u64,
+    },
+    /// A length is a promise.
+    Stream {
+        reader: Box<dyn Read + Send>,
+        len: Option<u64>,
+    },
     Later(Arc<LaterCell>),
 }
 
@@ -112,6 +122,39 @@ impl Reply {
     /// connection is cut, since the promised length cannot be kept.
     pub fn file(file: Arc<File>, offset: u64, len: u64) -> Self {
         Self::new(StatusCode::OK, None, ReplyBody::File { file, offset, len })
+    }
+
+    /// Answers 200 with all that `reader` gives until its end, as fast as the client takes it.
+    ///
+    /// A worker reads while the connection holds less than
+    /// [`stream_bytes`](crate::Builder::stream_bytes) that the client has not taken; then it
+    /// leaves, and one comes back when half of that is gone. So a slow client holds no worker, but
+    /// a reader that blocks holds the worker that is in it. The body goes out in chunks; to a
+    /// client of HTTP/1.0, up to the end of the connection. There are no ranges.
+    ///
+    /// The first read comes before the head: if it fails, the answer is 500. A reader that fails
+    /// or panics later, or gives nothing for [`handler_deadline`](crate::Builder::handler_deadline),
+    /// cuts the connection, so that no client takes a part for the whole. When the client leaves,
+    /// the reader is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder_serve::Reply;
+    ///
+    /// # let rows: Box<dyn std::io::Read + Send> = Box::new(std::io::empty());
+    /// let export = Reply::stream(rows).content_type("text/csv");
+    /// # let _ = export;
+    /// ```
+    pub fn stream(reader: impl Read + Send + 'static) -> Self {
+        Self::new(StatusCode::OK, None, ReplyBody::Stream { reader: Box::new(reader), len: None })
+    }
+
+    /// Answers as [`stream`](Reply::stream), with `Content-Length`: no byte beyond `len` is read,
+    /// and a reader that ends before cuts the connection.
+    pub fn stream_sized(reader: impl Read + Send + 'static, len: u64) -> Self {
+        let body = ReplyBody::Stream { reader: Box::new(reader), len: Some(len) };
+        Self::new(StatusCode::OK, None, body)
     }
 
     /// Answers when the ticket is completed, from whichever thread; the worker is free meanwhile.
@@ -232,6 +275,8 @@ impl fmt::Debug for Reply {
         let body = match &self.body {
             ReplyBody::Bytes(bytes) => format!("{} bytes", bytes.len()),
             ReplyBody::File { offset, len, .. } => format!("{len} bytes of a file from {offset}"),
+            ReplyBody::Stream { len: Some(len), .. } => format!("a stream of {len} bytes"),
+            ReplyBody::Stream { len: None, .. } => "a stream".to_owned(),
             ReplyBody::Later(_) => "later".to_owned(),
         };
         f.debug_struct("Reply").field("status", &self.status).field("body", &body).finish()

@@ -81,7 +81,7 @@ pub struct Stats {
     pub hot_entries: u64,
     /// Jobs that wait for a worker now.
     pub queued: u64,
-    /// Workers in a handler now.
+    /// Workers in a handler, or in the reader of a stream, now.
     pub busy_workers: u64,
     /// Handlers run.
     pub handled: u64,

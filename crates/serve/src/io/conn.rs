@@ -77,6 +77,8 @@ pub(crate) struct Sending {
     /// A prefetch thread is at it, and nothing is sent until it says so; it looks whether this is
     /// still here before it begins.
     pub(crate) warming: Option<Arc<()>>,
+    /// A stream has nothing to send, and the deadline is that of its reader.
+    pub(crate) is_dry: bool,
     /// The deadline of the connection is that of this delivery, not an earlier one.
     pub(crate) timed: bool,
 }
@@ -135,7 +137,15 @@ impl Conn {
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
         let is_large = matches!(&outgoing.body, OutBody::Bytes(bytes) if bytes.len() > LARGE_BYTES);
-        Self { outgoing, head_sent: 0, is_large, warm_until: 0, warming: None, timed: false }
+        Self {
+            outgoing,
+            head_sent: 0,
+            is_large,
+            warm_until: 0,
+            warming: None,
+            is_dry: false,
+            timed: false,
+        }
     }
 }
 

@@ -9,12 +9,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use bytes::Bytes;
 use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 
 use crate::hot::HotInsert;
 use crate::render::Outgoing;
+use crate::stream::Then;
 
 /// Names one request on one connection of one I/O thread; never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) enum Message {
     Reply { id: ExchangeId, outgoing: Box<Outgoing>, hot: Option<Box<HotInsert>> },
     /// The bytes of a file up to `until` are in memory now.
     Warm { id: ExchangeId, until: u64 },
+    /// A part of a stream, and where its reader is now.
+    Piece { id: ExchangeId, piece: Bytes, then: Then },
     /// Descriptors ran out elsewhere: close an idle connection.
     Shed,
 }

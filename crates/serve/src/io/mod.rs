@@ -12,6 +12,7 @@
 mod accept;
 pub(crate) mod conn;
 mod fast;
+mod feed;
 mod finish;
 mod hit;
 pub(crate) mod mailbox;
@@ -247,6 +248,7 @@ impl IoThread {
                     self.reply(id, Sending::new(outgoing));
                 }
                 Message::Warm { id, until } => self.warmed(id, until),
+                Message::Piece { id, piece, then } => self.piece(id, piece, then),
                 Message::Shed => {
                     self.shed();
                 }
@@ -333,6 +335,8 @@ impl IoThread {
         match body {
             OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
             OutBody::Bytes(_) => {}
+            // The reader is the user's.
+            OutBody::Stream(flow) => self.chores.push(Box::new(move || drop(flow))),
             // The last to hold a file closes it, which may free all its blocks.
             OutBody::File { file, .. } => {
                 if let Some(last) = Arc::into_inner(file) {

@@ -13,7 +13,6 @@ use super::window::{Fill, Window};
 use crate::body::BodyReader;
 use crate::exchange::Exchange;
 use crate::head::{self, Framing};
-use crate::queue::Job;
 use crate::render::Persist;
 use crate::stats::add;
 
@@ -153,7 +152,7 @@ impl IoThread {
         if conn.eof {
             exchange.mark_half_closed();
         }
-        if !self.shared.queue.push(Job { exchange, body }) {
+        if !self.shared.queue.push(exchange, body) {
             add(&self.counters().unavailable, 1);
             let status = StatusCode::SERVICE_UNAVAILABLE;
             self.answer_canned(conn, status, "too many requests wait", persist, is_head);

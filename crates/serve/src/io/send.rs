@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 
 use super::IoThread;
 use super::conn::{Conn, Sending, State, Step};
+use super::feed::cut;
 use super::mailbox::ExchangeId;
 use super::read::rate;
 use super::window::Window;
@@ -16,6 +17,7 @@ use crate::os;
 use crate::prefetch::Prefetch;
 use crate::render::OutBody;
 use crate::stats::add;
+use crate::stream::SLICES;
 
 /// Bytes given to one connection in a turn, if nobody else wants as much.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
@@ -36,6 +38,8 @@ enum Sent {
     Blocked,
     /// The next part of the file would have to come from the disk.
     Cold(Range<u64>),
+    /// The reader of a stream has not given more yet.
+    Dry,
     Broken,
 }
 
@@ -66,6 +70,7 @@ impl IoThread {
                     self.turn_bytes = self.turn_bytes.saturating_sub(of_body);
                     self.turn.body_bytes += of_body;
                     taken |= n > 0;
+                    self.refill(slot, conn);
                     add(&self.shared.io[self.index].bytes_sent, n);
                 }
                 Sent::Blocked => {
@@ -76,7 +81,15 @@ impl IoThread {
                     return Step::Park;
                 }
                 Sent::Cold(part) => return self.prefetch(slot, conn, part),
-                Sent::Broken => return Step::Close,
+                Sent::Dry => {
+                    self.refill(slot, conn);
+                    self.wait_for_reader(slot, conn);
+                    return Step::Park;
+                }
+                Sent::Broken => {
+                    cut(conn);
+                    return Step::Close;
+                }
             }
         }
     }
@@ -128,6 +141,7 @@ impl Sending {
             && match &self.outgoing.body {
                 OutBody::Bytes(bytes) => bytes.is_empty(),
                 OutBody::File { part, .. } => part.is_empty(),
+                OutBody::Stream(flow) => flow.is_done(),
             }
     }
 
@@ -154,6 +168,14 @@ impl Sending {
                     os::send_more(socket, head)
                 }
             }
+            OutBody::Stream(flow) if flow.is_cut() => return Sent::Broken,
+            OutBody::Stream(flow) if flow.is_dry() && head.is_empty() => return Sent::Dry,
+            OutBody::Stream(flow) => {
+                let mut slices = Vec::with_capacity(1 + SLICES);
+                slices.push(IoSlice::new(head));
+                flow.slices(budget, &mut slices);
+                socket.write_vectored(&slices)
+            }
         };
         match result {
             // A file that ends before its time: the promised length cannot be kept.
@@ -176,6 +198,7 @@ impl Sending {
             // Not split off: the last handle is the reaper's to drop.
             OutBody::Bytes(bytes) => bytes.advance(n - of_head),
             OutBody::File { part, .. } => part.start += (n - of_head) as u64,
+            OutBody::Stream(flow) => flow.took(n - of_head),
         }
     }
 }

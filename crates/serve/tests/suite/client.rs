@@ -96,7 +96,41 @@ impl Client {
         Ok(answer)
     }
 
-    fn read_head(&mut self) -> io::Result<(u16, String)> {
+    /// An answer in chunks, to its last one.
+    pub fn chunked_answer(&mut self) -> io::Result<Answer> {
+        let (status, head) = self.read_head()?;
+        let mut answer = Answer { status, head, body: Vec::new() };
+        assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(answer.header("content-length"), None);
+        loop {
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
+                return Ok(answer);
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+    }
+
+    /// One chunk; the last one is empty.
+    pub fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let end = loop {
+            if let Some(end) = self.unread.windows(2).position(|w| w == b"\r\n") {
+                break end;
+            }
+            self.more()?;
+        };
+        let line: Vec<u8> = self.unread.drain(..end + 2).collect();
+        let size = std::str::from_utf8(&line[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        while self.unread.len() < size + 2 {
+            self.more()?;
+        }
+        let chunk = self.unread.drain(..size).collect();
+        assert_eq!(self.unread.drain(..2).collect::<Vec<u8>>(), b"\r\n");
+        Ok(chunk)
+    }
+
+    pub fn read_head(&mut self) -> io::Result<(u16, String)> {
         let end = loop {
             if let Some(end) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
                 break end;

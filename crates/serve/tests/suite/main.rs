@@ -17,4 +17,6 @@ mod slow_client_holds_on;
 mod slow_reader_holds_a_worker;
 mod stale_answer_is_kept;
 mod stop_cuts_answers;
+mod stream_holds_a_worker;
+mod stream_is_taken_for_whole;
 mod vectors;
