@@ -18,9 +18,12 @@ use crate::date;
 use crate::exchange::Exchange;
 use crate::hot::{HotInsert, Stamp};
 use crate::os;
-use crate::render::{Delimited, OutBody, Outgoing, Persist, Representation};
+use crate::render::{Delimited, Earned, Multipart, OutBody, Outgoing, Persist, Representation};
 use crate::reply::{Reply, ReplyBody};
 use crate::stream::Source;
+
+/// The most bytes of several parts that are copied to leave in one write.
+const MAX_JOINED: usize = 64 * 1024;
 
 /// What matters of a request to its answer.
 pub(crate) struct Asked<'r> {
@@ -71,8 +74,14 @@ pub(crate) fn plain(asked: &Asked<'_>, reply: Reply) -> Outgoing {
         _ => Bytes::new(),
     };
     let representation = Representation::new(&reply, body.len() as u64);
-    let (head, part) = head_of(asked, &representation);
-    Outgoing { head, body: bytes_of(body, part), close: asked.closes(), lease: reply.lease }
+    let (head, earned) = head_of(asked, &representation);
+    let (body, then) = match earned {
+        Earned::Part(part) => (bytes_of(&body, part), Vec::new()),
+        // An error is no representation that has parts; but if it were, bytes cannot fail.
+        Earned::Parts(parts) => several(parts, |part| Ok(bytes_of(&body, part)))
+            .unwrap_or_else(|_| (OutBody::Bytes(Bytes::new()), Vec::new())),
+    };
+    Outgoing { head, body, then, close: asked.closes(), lease: reply.lease }
 }
 
 /// Renders any reply, with what the response cache is to keep of it.
@@ -108,16 +117,17 @@ pub(crate) fn prepare(
     {
         reply.body = ReplyBody::Bytes(bytes);
     }
-    let (head, part) = head_of(asked, &representation);
-    let body = match reply.body {
-        ReplyBody::Bytes(ref bytes) => bytes_of(bytes.clone(), part),
-        _ => {
-            let part = offset + part.start..offset + part.end;
-            let file = file.ok_or(io::ErrorKind::InvalidInput)?;
-            file_of(file, part, config, reading)?
-        }
+    let (head, earned) = head_of(asked, &representation);
+    let body_of = |part: Range<u64>| match (&reply.body, &file) {
+        (ReplyBody::Bytes(bytes), _) => Ok(bytes_of(bytes, part)),
+        (_, Some(file)) => file_of(file, offset + part.start..offset + part.end, config, reading),
+        (_, None) => Err(io::ErrorKind::InvalidInput.into()),
     };
-    let outgoing = Outgoing { head, body, close: asked.closes(), lease: reply.lease };
+    let (body, then) = match earned {
+        Earned::Part(part) => (body_of(part)?, Vec::new()),
+        Earned::Parts(parts) => several(parts, body_of)?,
+    };
+    let outgoing = Outgoing { head, body, then, close: asked.closes(), lease: reply.lease };
     let hot = match reply.body {
         ReplyBody::Bytes(body) if hot => Some(HotInsert {
             target: asked.target.as_bytes().into(),
@@ -156,36 +166,68 @@ pub(crate) fn stream(
     });
     let body = OutBody::Bytes(Bytes::new());
     let close = persist == Persist::Close;
-    let outgoing = Outgoing { head, body, close, lease: reply.lease };
+    let outgoing = Outgoing { head, body, then: Vec::new(), close, lease: reply.lease };
     (outgoing, has_body.then(|| (Source::new(reader, delimited), delimited)))
 }
 
-fn head_of(asked: &Asked<'_>, representation: &Representation) -> (Vec<u8>, Range<u64>) {
+fn head_of(asked: &Asked<'_>, representation: &Representation) -> (Vec<u8>, Earned) {
     let mut head = Vec::with_capacity(320);
-    let part = date::with_date(|date| {
+    let earned = date::with_date(|date| {
         let date = date.text();
         representation.answer(&asked.conditions, asked.is_head, asked.persist, date, &mut head)
     });
-    (head, part)
+    (head, earned)
 }
 
-fn bytes_of(bytes: Bytes, part: Range<u64>) -> OutBody {
+fn bytes_of(bytes: &Bytes, part: Range<u64>) -> OutBody {
     OutBody::Bytes(bytes.slice(part.start as usize..part.end as usize))
+}
+
+/// What follows a head, and further heads with what follows them, the next one last.
+type Bodies = (OutBody, Vec<(Vec<u8>, OutBody)>);
+
+/// Several parts of one body. Where all are in memory and small, they leave together.
+fn several(
+    parts: Multipart,
+    mut body_of: impl FnMut(Range<u64>) -> io::Result<OutBody>,
+) -> io::Result<Bodies> {
+    let with_body = |(head, part)| Ok((head, body_of(part)?));
+    let mut then: Vec<_> = parts.parts.into_iter().map(with_body).collect::<io::Result<_>>()?;
+    then.push((parts.end, OutBody::Bytes(Bytes::new())));
+    if let Some(joined) = join(&then) {
+        return Ok((OutBody::Bytes(joined), Vec::new()));
+    }
+    then.reverse();
+    Ok((OutBody::Bytes(Bytes::new()), then))
+}
+
+/// `None` if copying would cost more than the system calls that it saves.
+fn join(parts: &[(Vec<u8>, OutBody)]) -> Option<Bytes> {
+    let mut joined = Vec::new();
+    for (head, body) in parts {
+        let OutBody::Bytes(bytes) = body else { return None };
+        joined.extend_from_slice(head);
+        joined.extend_from_slice(bytes);
+        if joined.len() > MAX_JOINED {
+            return None;
+        }
+    }
+    Some(Bytes::from(joined))
 }
 
 /// Small parts leave together with their head, others by `sendfile`.
 fn file_of(
-    file: Arc<File>,
+    file: &Arc<File>,
     part: Range<u64>,
     config: &Config,
     reading: Reading,
 ) -> io::Result<OutBody> {
     if part.end - part.start <= config.sendfile_above as u64
-        && let Some(bytes) = read(&file, part.clone(), reading)?
+        && let Some(bytes) = read(file, part.clone(), reading)?
     {
         return Ok(OutBody::Bytes(bytes));
     }
-    Ok(OutBody::File { file, part })
+    Ok(OutBody::File { file: Arc::clone(file), part })
 }
 
 /// `None` if the bytes are not in memory and may not be waited for.

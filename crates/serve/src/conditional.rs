@@ -33,6 +33,7 @@ pub(crate) struct Validators<'r> {
 pub(crate) enum Outcome {
     Full,
     Partial(Range<u64>),
+    Parts(Vec<Range<u64>>),
     NotModified,
     PreconditionFailed,
     RangeNotSatisfiable,
@@ -81,6 +82,7 @@ impl<'b> Conditions<'b> {
                 match range::parse(range, len) {
                     Wanted::Whole => Outcome::Full,
                     Wanted::Part(part) => Outcome::Partial(part),
+                    Wanted::Parts(parts) => Outcome::Parts(parts),
                     Wanted::Unsatisfiable => Outcome::RangeNotSatisfiable,
                 }
             }
@@ -214,6 +216,35 @@ mod tests {
             (&[("Range", "bytes=0-9"), ("If-Range", NEW)], Full),
             (&[("Range", "bytes=0-9"), ("If-None-Match", "\"a\"")], NotModified),
             (&[("Range", "bytes=0-9"), ("Range", "bytes=1-2")], Full),
+            (&[("Range", "bytes=0-9,5-99")], Partial(0..100)),
+            (&[("If-Range", "\"b\"")], Full),
+            // Which of them counts where there are several.
+            (&[("If-Match", "\"a\""), ("If-Unmodified-Since", OLD)], Full),
+            (&[("If-Match", "\"b\""), ("If-Unmodified-Since", NEW)], PreconditionFailed),
+            (&[("If-Match", "\"a\""), ("If-None-Match", "\"a\"")], NotModified),
+            (&[("If-Match", "\"b\""), ("If-None-Match", "\"a\"")], PreconditionFailed),
+            (&[("If-Match", "*"), ("If-Modified-Since", SAME)], NotModified),
+            (&[("If-Unmodified-Since", OLD), ("If-None-Match", "\"a\"")], PreconditionFailed),
+            (&[("If-Unmodified-Since", NEW), ("If-None-Match", "\"a\"")], NotModified),
+            (&[("If-Unmodified-Since", NEW), ("If-Modified-Since", NEW)], NotModified),
+            (&[("If-Unmodified-Since", "never")], Full),
+            (&[("If-None-Match", "\"a\""), ("If-Modified-Since", OLD)], NotModified),
+            (&[("If-None-Match", "\"b\""), ("If-Modified-Since", SAME)], Full),
+            (&[("If-Match", "\"b\""), ("Range", "bytes=0-9")], PreconditionFailed),
+            (&[("If-Match", "\"a\""), ("Range", "bytes=0-9")], Partial(0..10)),
+            (&[("If-Modified-Since", SAME), ("Range", "bytes=0-9")], NotModified),
+            (&[("If-Modified-Since", OLD), ("Range", "bytes=0-9")], Partial(0..10)),
+            (&[("If-None-Match", "\"a\""), ("Range", "bytes=100-")], NotModified),
+            (&[("If-Range", "\"b\""), ("Range", "bytes=100-")], Full),
+            (&[("If-Range", OLD), ("Range", "bytes=0-9")], Full),
+            (&[("If-Range", "a"), ("Range", "bytes=0-9")], Full),
+            // Lists that are none.
+            (&[("If-None-Match", "")], Full),
+            (&[("If-None-Match", "\"a")], Full),
+            (&[("If-None-Match", "w/\"a\"")], Full),
+            (&[("If-None-Match", "\"b\", *")], Full),
+            (&[("If-None-Match", ",,\"b\",,\"a\",,")], NotModified),
+            (&[("If-Match", "")], PreconditionFailed),
         ];
         for (headers, expected) in cases {
             assert_eq!(&outcome("\"a\"", headers), expected, "{headers:?}");

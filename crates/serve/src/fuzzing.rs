@@ -83,6 +83,7 @@ pub fn range(value: &[u8], len: u64) -> Ranges {
     match crate::range::parse(value, len) {
         Wanted::Whole => Ranges::Whole,
         Wanted::Part(part) => Ranges::Parts(vec![part]),
+        Wanted::Parts(parts) => Ranges::Parts(parts),
         Wanted::Unsatisfiable => Ranges::Outside,
     }
 }

@@ -70,6 +70,7 @@ mod reply;
 mod request;
 mod router;
 mod server;
+mod sibling;
 mod stall;
 mod stats;
 mod stop;

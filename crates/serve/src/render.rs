@@ -1,5 +1,6 @@
 //! From a reply to bytes on the wire: one representation, and each answer that it can give.
 
+mod multipart;
 mod streamed;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use crate::conditional::{Conditions, Outcome, Validators, unix_s};
 use crate::date::DATE_LEN;
 use crate::reply::{Lease, Reply};
 use crate::stream::Flow;
+pub(crate) use multipart::Multipart;
 pub(crate) use streamed::Delimited;
 
 /// The header fields of a reply, rendered once for every answer that it can give.
@@ -27,11 +29,23 @@ pub(crate) struct Representation {
     modified_s: Option<u64>,
     /// Lines that every answer carries, also a 304.
     common: Vec<u8>,
-    /// Lines that describe the content, and so go with it alone.
+    /// Lines that describe the content, and so go with it alone; `Content-Type` first.
     content: Vec<u8>,
+    /// Bytes of `content` that are the line of `Content-Type`.
+    type_len: usize,
+    /// `Content-Encoding`: then no part can be told from the whole by who joins them.
+    encoded: bool,
     len: u64,
     /// `Set-Cookie` or `Vary`: the answer is not for everyone.
     personal: bool,
+}
+
+/// What of a body follows a head.
+pub(crate) enum Earned {
+    /// One part of it; perhaps all of it, perhaps nothing.
+    Part(Range<u64>),
+    /// Several parts, each with a head of its own.
+    Parts(Multipart),
 }
 
 /// How the connection goes on after an answer.
@@ -58,6 +72,8 @@ impl Persist {
 pub(crate) struct Outgoing {
     pub(crate) head: Vec<u8>,
     pub(crate) body: OutBody,
+    /// Further heads and bodies to send after this one, the next one last.
+    pub(crate) then: Vec<(Vec<u8>, OutBody)>,
     pub(crate) close: bool,
     /// Dropped after the last byte.
     pub(crate) lease: Held,
@@ -91,12 +107,15 @@ impl Representation {
             modified_s: reply.last_modified.map(unix_s),
             common: Vec::with_capacity(128),
             content: Vec::with_capacity(64),
+            type_len: 0,
+            encoded: false,
             len,
             personal: false,
         };
         if let Some(value) = &reply.content_type {
             line(&mut rendered.content, b"Content-Type", value.as_bytes());
         }
+        rendered.type_len = rendered.content.len();
         if let Some(etag) = &rendered.etag {
             line(&mut rendered.common, b"ETag", etag.as_bytes());
         }
@@ -112,6 +131,7 @@ impl Representation {
 
     fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.personal |= *name == SET_COOKIE || *name == VARY;
+        self.encoded |= *name == CONTENT_ENCODING;
         let about_content = [CONTENT_ENCODING, CONTENT_LANGUAGE].contains(name)
             || (name.as_str().starts_with("content-") && *name != CONTENT_LOCATION);
         let lines = if about_content { &mut self.content } else { &mut self.common };
@@ -128,7 +148,7 @@ impl Representation {
     }
 
     /// Appends the head of the answer that a `GET` or `HEAD` with these conditions earns.
-    /// Returns the part of the body to send after it.
+    /// Returns what of the body to send after it.
     pub(crate) fn answer(
         &self,
         conditions: &Conditions<'_>,
@@ -136,7 +156,7 @@ impl Representation {
         persist: Persist,
         date: &[u8; DATE_LEN],
         out: &mut Vec<u8>,
-    ) -> Range<u64> {
+    ) -> Earned {
         let outcome = if self.status == StatusCode::OK {
             let etag = self.etag.as_ref().map(HeaderValue::as_bytes);
             let has = Validators { etag, modified_s: self.modified_s };
@@ -145,27 +165,34 @@ impl Representation {
             Outcome::Full
         };
         match outcome {
-            Outcome::Full => {
+            Outcome::Parts(parts) if !self.encoded => {
+                let parts = Multipart::new(self, parts);
+                self.several(&parts, persist, date, out);
+                return Earned::Parts(parts);
+            }
+            Outcome::Full | Outcome::Parts(_) => {
                 self.full(persist, date, out);
-                if is_head || !may_have_body(self.status) { 0..0 } else { 0..self.len }
+                if !is_head && may_have_body(self.status) {
+                    return Earned::Part(0..self.len);
+                }
             }
             Outcome::Partial(part) => {
                 self.partial(&part, persist, date, out);
-                part
+                return Earned::Part(part);
             }
             Outcome::NotModified => {
                 status_line(StatusCode::NOT_MODIFIED, date, out);
                 out.extend_from_slice(&self.common);
                 finish(persist, out);
-                0..0
             }
             Outcome::PreconditionFailed => {
-                self.without_body(StatusCode::PRECONDITION_FAILED, persist, date, out)
+                self.without_body(StatusCode::PRECONDITION_FAILED, persist, date, out);
             }
             Outcome::RangeNotSatisfiable => {
-                self.without_body(StatusCode::RANGE_NOT_SATISFIABLE, persist, date, out)
+                self.without_body(StatusCode::RANGE_NOT_SATISFIABLE, persist, date, out);
             }
         }
+        Earned::Part(0..0)
     }
 
     fn full(&self, persist: Persist, date: &[u8; DATE_LEN], out: &mut Vec<u8>) {
@@ -198,13 +225,30 @@ impl Representation {
         finish(persist, out);
     }
 
+    fn several(
+        &self,
+        parts: &Multipart,
+        persist: Persist,
+        date: &[u8; DATE_LEN],
+        out: &mut Vec<u8>,
+    ) {
+        status_line(StatusCode::PARTIAL_CONTENT, date, out);
+        out.extend_from_slice(&self.common);
+        let boundary = &parts.boundary;
+        push(out, format_args!("Content-Type: multipart/byteranges; boundary={boundary}\r\n"));
+        out.extend_from_slice(&self.content[self.type_len..]);
+        length(parts.len(), out);
+        out.extend_from_slice(b"Accept-Ranges: bytes\r\n");
+        finish(persist, out);
+    }
+
     fn without_body(
         &self,
         status: StatusCode,
         persist: Persist,
         date: &[u8; DATE_LEN],
         out: &mut Vec<u8>,
-    ) -> Range<u64> {
+    ) {
         status_line(status, date, out);
         out.extend_from_slice(&self.common);
         if status == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -212,7 +256,6 @@ impl Representation {
         }
         length(0, out);
         finish(persist, out);
-        0..0
     }
 }
 

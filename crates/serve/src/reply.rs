@@ -23,9 +23,9 @@ pub type Lease = Box<dyn Any + Send>;
 
 /// An answer: a status, header fields, and a body of bytes, of a file, of a stream, or of later.
 ///
-/// `HEAD`, conditional requests and byte ranges are served from it without the handler's help:
-/// give it validators ([`etag`](Reply::etag), [`last_modified`](Reply::last_modified)) and the
-/// whole body. Framing fields (`Content-Length`, `Connection`, `Date`...) belong to the server.
+/// `HEAD`, conditional requests and byte ranges, up to 16 of them in one request, are served from
+/// it without the handler's help: give it validators ([`etag`](Reply::etag),
+/// [`last_modified`](Reply::last_modified)) and the whole body. Framing fields (`Content-Length`, `Connection`, `Date`...) belong to the server.
 ///
 /// # Examples
 ///

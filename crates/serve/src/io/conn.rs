@@ -136,7 +136,8 @@ impl Conn {
 
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
-        let is_large = matches!(&outgoing.body, OutBody::Bytes(bytes) if bytes.len() > LARGE_BYTES);
+        let large = |body: &OutBody| matches!(body, OutBody::Bytes(b) if b.len() > LARGE_BYTES);
+        let is_large = large(&outgoing.body) || outgoing.then.iter().any(|(_, body)| large(body));
         Self {
             outgoing,
             head_sent: 0,

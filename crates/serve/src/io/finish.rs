@@ -40,7 +40,8 @@ impl IoThread {
         render::canned(status, reason, persist, is_head, self.date.text(), &mut head);
         let close = persist == Persist::Close;
         let body = OutBody::Bytes(Bytes::new());
-        let outgoing = Box::new(Outgoing { head, body, close, lease: Held::default() });
+        let then = Vec::new();
+        let outgoing = Box::new(Outgoing { head, body, then, close, lease: Held::default() });
         conn.state = State::Sending(Box::new(Sending::new(outgoing)));
     }
 

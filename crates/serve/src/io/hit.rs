@@ -11,7 +11,7 @@ use super::read::write;
 use crate::exchange::Exchange;
 use crate::head::{self, FieldStore, Framing, Head, Parsed, Refusal};
 use crate::hot::Entry;
-use crate::render::{Held, OutBody, Outgoing, Persist};
+use crate::render::{Earned, Held, OutBody, Outgoing, Persist};
 use crate::stats::add;
 
 /// What a head amounts to; owns all it needs, so that the read buffer is free again.
@@ -78,8 +78,6 @@ impl IoThread {
             return None;
         }
         let entry = self.hot.get(head.target.as_bytes())?;
-        let counters = &self.shared.io[self.index];
-        add(&counters.hot_hits, 1);
         let persist = Persist::new(keep_alive, head.minor);
         let (first, part) = if head.conditions.is_empty() && persist == Persist::Silent {
             entry.refresh(&self.date);
@@ -88,9 +86,14 @@ impl IoThread {
         } else {
             self.out.clear();
             let (out, date) = (&mut self.out, self.date.text());
-            let part = entry.representation.answer(&head.conditions, is_head, persist, date, out);
-            (&self.out[..], part.start as usize..part.end as usize)
+            match entry.representation.answer(&head.conditions, is_head, persist, date, out) {
+                Earned::Part(part) => (&self.out[..], part.start as usize..part.end as usize),
+                // Rare, and more to do than to look up: a worker's.
+                Earned::Parts(_) => return None,
+            }
         };
+        let counters = &self.shared.io[self.index];
+        add(&counters.hot_hits, 1);
         let body = &entry.body[part.clone()];
         let sent = match write(conn, first, body) {
             Ok(sent) => sent,
@@ -116,6 +119,7 @@ fn rest_of(
     let of_head = sent.min(head.len());
     let start = part.start + (sent - of_head);
     let body = OutBody::Bytes(entry.body.slice(start..part.end));
-    let outgoing = Outgoing { head: head[of_head..].to_vec(), body, close, lease: Held::default() };
+    let (head, then) = (head[of_head..].to_vec(), Vec::new());
+    let outgoing = Outgoing { head, body, then, close, lease: Held::default() };
     Box::new(Sending::new(Box::new(outgoing)))
 }

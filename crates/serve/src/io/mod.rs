@@ -331,7 +331,17 @@ impl IoThread {
     /// Drops what was sent, or will not be; what may take time is left to the reaper.
     fn discard(&mut self, sending: Sending) {
         let is_large = sending.is_large;
-        let Outgoing { body, lease, .. } = *sending.outgoing;
+        let Outgoing { body, then, lease, .. } = *sending.outgoing;
+        self.discard_body(body, is_large);
+        for (_, body) in then {
+            self.discard_body(body, is_large);
+        }
+        if lease.0.is_some() {
+            self.chores.push(Box::new(move || drop(lease)));
+        }
+    }
+
+    fn discard_body(&mut self, body: OutBody, is_large: bool) {
         match body {
             OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
             OutBody::Bytes(_) => {}
@@ -343,9 +353,6 @@ impl IoThread {
                     self.chores.push(Box::new(move || drop(last)));
                 }
             }
-        }
-        if lease.0.is_some() {
-            self.chores.push(Box::new(move || drop(lease)));
         }
     }
 

@@ -53,6 +53,11 @@ impl IoThread {
                 return Step::Park;
             }
             if state.is_done() {
+                if let Some(sent) = state.next_part() {
+                    let is_large = state.is_large;
+                    self.discard_body(sent, is_large);
+                    continue;
+                }
                 let close = state.outgoing.close;
                 return self.answered(slot, conn, window, close);
             }
@@ -143,6 +148,14 @@ impl Sending {
                 OutBody::File { part, .. } => part.is_empty(),
                 OutBody::Stream(flow) => flow.is_done(),
             }
+    }
+
+    /// Goes on to the next part of an answer that has several, and gives back the body before.
+    fn next_part(&mut self) -> Option<OutBody> {
+        let (head, body) = self.outgoing.then.pop()?;
+        self.outgoing.head = head;
+        (self.head_sent, self.warm_until) = (0, 0);
+        Some(std::mem::replace(&mut self.outgoing.body, body))
     }
 
     /// Sends once, at most about `budget` bytes.

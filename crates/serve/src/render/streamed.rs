@@ -42,7 +42,10 @@ impl Representation {
         let status = match outcome {
             Outcome::NotModified => StatusCode::NOT_MODIFIED,
             Outcome::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Outcome::Full | Outcome::Partial(_) | Outcome::RangeNotSatisfiable => self.status,
+            Outcome::Full
+            | Outcome::Partial(_)
+            | Outcome::Parts(_)
+            | Outcome::RangeNotSatisfiable => self.status,
         };
         let is_full = status == self.status;
         status_line(status, date, out);
