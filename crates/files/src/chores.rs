@@ -3,10 +3,12 @@
 //! ```text
 //! start ──> sweep ──> count, at a bounded rate ──> counted ──> idle ──(recount_every)──> count …
 //! ```
-//! It shares one mutex with the others, held for a push or a take. It ends when the last clone of
+//! In its pauses it looks through the table of descriptors, for files whose mtimes are due. It
+//! shares one mutex with the others, held for a look at two flags. It ends when the last clone of
 //! the cache is dropped, at its next pause, which is at most one directory away.
 
 use std::fs::DirEntry;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -15,20 +17,20 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::draft::Draft;
-use crate::entry::{Entry, since_epoch_ns};
+use crate::entry::since_epoch_ns;
 use crate::flight::deadline_in;
 use crate::index::{Account, cost_of};
 use crate::key::Name;
 use crate::store::Store;
 use crate::tree::Tree;
 
-/// Touches that wait to be made; more are dropped, and made at a later hit.
-const MAX_TOUCHES: usize = 1024;
+/// How often it looks for mtimes that are due: in a minute, or when one may be due, if sooner.
+const LOOK_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 #[derive(Default)]
 pub(crate) struct Chores {
     state: Mutex<State>,
-    /// Signalled with every change that the thread should see.
+    /// Signalled when the cache is closed.
     wake: Condvar,
     /// Signalled once, when all files have been counted.
     counted: Condvar,
@@ -37,8 +39,6 @@ pub(crate) struct Chores {
 /// All fields are under the mutex.
 #[derive(Default)]
 struct State {
-    /// Pushed by hits, taken by the thread.
-    touches: Vec<Entry>,
     /// Set by the thread.
     counted: bool,
     /// Set by the last clone of the cache.
@@ -46,15 +46,6 @@ struct State {
 }
 
 impl Chores {
-    /// Asks for the mtime of an entry to be set.
-    pub(crate) fn touch(&self, entry: &Entry) {
-        let mut state = self.state.lock();
-        if state.touches.len() < MAX_TOUCHES {
-            state.touches.push(entry.clone());
-            self.wake.notify_one();
-        }
-    }
-
     pub(crate) fn is_counted(&self) -> bool {
         self.state.lock().counted
     }
@@ -121,22 +112,21 @@ fn run(store: &Store) {
     if let Err(e) = Draft::sweep(&store.tree) {
         note_listing(store, &store.tree.drafts(), e);
     }
-    loop {
-        if !count(store) {
-            return;
-        }
+    let mut rests = Rests::new(store);
+    while count(store, &mut rests) {
         store.chores.set_counted();
-        if !pause(store, store.limits.recount_every) {
-            return;
+        if !rests.rest(store.limits.recount_every) {
+            break;
         }
     }
+    store.touch_all_due();
 }
 
 /// Counts all files and works off what is over; false when the cache is closed.
 ///
 /// Whatever is over at any moment is evicted, oldest first, from what has been seen: when the last
 /// directory has been seen, what remains are the most recently used of all.
-fn count(store: &Store) -> bool {
+fn count(store: &Store, rests: &mut Rests<'_>) -> bool {
     for directory in store.tree.directories() {
         let began = Instant::now();
         let looked_at = match Tree::entries(&directory) {
@@ -148,7 +138,7 @@ fn count(store: &Store) -> bool {
         };
         store.work_off();
         let due = Duration::from_secs(1) * (looked_at as u32 + 1) / store.limits.scan_per_second;
-        if !pause(store, due.saturating_sub(began.elapsed())) {
+        if !rests.rest(due.saturating_sub(began.elapsed())) {
             return false;
         }
     }
@@ -173,25 +163,35 @@ fn note_listing(store: &Store, directory: &Path, e: std::io::Error) {
     }
 }
 
-/// Rests for as long, making the touches that come in; false when the cache is closed.
-fn pause(store: &Store, rest: Duration) -> bool {
-    let until = deadline_in(rest);
-    loop {
-        let touches = {
-            let mut state = store.chores.state.lock();
-            loop {
-                if state.stop {
-                    return false;
-                }
-                if !state.touches.is_empty() {
-                    break std::mem::take(&mut state.touches);
-                }
-                if Instant::now() >= until {
-                    return true;
-                }
-                let _ = store.chores.wake.wait_until(&mut state, until);
+/// The pauses of the thread, in which it sees to the mtimes.
+struct Rests<'s> {
+    store: &'s Store,
+    look_every: Duration,
+    next_look: Instant,
+}
+
+impl Rests<'_> {
+    fn new(store: &Store) -> Rests<'_> {
+        let look_every = store.limits.touch_every.clamp(*LOOK_EVERY.start(), *LOOK_EVERY.end());
+        Rests { store, look_every, next_look: deadline_in(look_every) }
+    }
+
+    /// Rests for as long; false when the cache is closed.
+    fn rest(&mut self, rest: Duration) -> bool {
+        let until = deadline_in(rest);
+        loop {
+            if Instant::now() >= self.next_look {
+                self.store.touch_all_due();
+                self.next_look = deadline_in(self.look_every);
             }
-        };
-        store.set_mtimes(touches);
+            let mut state = self.store.chores.state.lock();
+            if state.stop {
+                return false;
+            }
+            if Instant::now() >= until {
+                return true;
+            }
+            let _ = self.store.chores.wake.wait_until(&mut state, until.min(self.next_look));
+        }
     }
 }

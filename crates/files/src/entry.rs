@@ -3,8 +3,8 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -15,6 +15,9 @@ use crate::sys;
 /// removed or purged meanwhile. A clone is a reference count.
 #[derive(Clone)]
 pub struct Entry(Arc<Inner>);
+
+/// The way to an entry that someone else keeps.
+pub(crate) struct WeakEntry(Weak<Inner>);
 
 /// Where the bytes of an [`Entry`] are.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ struct Inner {
     /// The last hit, in nanoseconds since 1970; stored by every hit, into the line of the reference
     /// count that this hit writes anyway; read by eviction. Relaxed: it is advice.
     used: AtomicU64,
-    /// The mtime of the file as far as we know; advanced by the one who takes on to set it.
+    /// The mtime of the file as far as we know; stored by who sets it.
     touched: AtomicU64,
     /// Set once, by the one who put the entry into the table of descriptors and then saw that its
     /// file had not left the tree before; read by every hot hit.
@@ -132,21 +135,43 @@ impl Entry {
         self.0.admitted.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn downgrade(&self) -> WeakEntry {
+        WeakEntry(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// Notes a hit; true when the file's mtime is due to be set, which the caller then sees to.
-    pub(crate) fn note_use(&self, touch_every: Duration) -> bool {
-        let now = now_ns();
-        self.0.used.store(now, Ordering::Relaxed);
+    /// Notes a hit.
+    pub(crate) fn note_use(&self) {
+        self.0.used.store(now_ns(), Ordering::Relaxed);
+    }
+
+    /// Was it used for so long after the mtime of its file that this is due to be set?
+    pub(crate) fn is_touch_due(&self, touch_every: Duration) -> bool {
         let touched = self.0.touched.load(Ordering::Relaxed);
-        if now.saturating_sub(touched) < touch_every.as_nanos() as u64 {
-            return false;
+        let since = self.used().saturating_sub(touched);
+        since > 0 && u128::from(since) >= touch_every.as_nanos()
+    }
+
+    /// Sets the mtime of the file to the last use, so that its recency survives a restart.
+    pub(crate) fn touch(&self) {
+        let used = self.used();
+        self.0.touched.store(used, Ordering::Relaxed);
+        if let Some(file) = self.file() {
+            // Failing costs some order after a restart, on a directory that is not ours to write:
+            // not worth a fault.
+            let _ = file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(used));
         }
-        // Of several who find it due, the one who advances it goes.
-        let relaxed = Ordering::Relaxed;
-        self.0.touched.compare_exchange(touched, now, relaxed, relaxed).is_ok()
+    }
+}
+
+impl WeakEntry {
+    /// The entry, if it is still kept.
+    #[inline]
+    pub(crate) fn upgrade(&self) -> Option<Entry> {
+        self.0.upgrade().map(Entry)
     }
 }
 

@@ -44,7 +44,8 @@
 //! | module | it holds |
 //! |---|---|
 //! | `cache` | [`FileCache`]: the way of a request |
-//! | `store` | what clones share; descriptors, eviction, and how a file leaves everywhere |
+//! | `store` | what clones share; eviction, and how a file leaves everywhere |
+//! | `descriptors` | the table of open files, which hits are answered from |
 //! | `flight`, `lease` | those who wait; the one who makes |
 //! | `watch` | waiting for a maker in another process |
 //! | `draft`, `writer` | the unpublished file and its lock; what is written to it |
@@ -58,6 +59,7 @@
 
 mod cache;
 mod chores;
+mod descriptors;
 mod draft;
 mod entry;
 mod error;

@@ -80,8 +80,8 @@ impl Limits {
         self
     }
 
-    /// Descriptors kept open for hot entries. Default 1,024; never more than a quarter of what the
-    /// process may open. 0 keeps none, and every hit is a cold one.
+    /// Descriptors kept open for hot entries, each of which weighs one. Default 1,024; never more
+    /// than a quarter of what the process may open. 0 keeps none, and every hit is a cold one.
     pub fn open_descriptors(mut self, count: u64) -> Limits {
         self.open_descriptors = count;
         self
@@ -123,7 +123,8 @@ impl Limits {
     }
 
     /// How stale the recency of a file on disk may be: a file in use has its mtime set at most
-    /// this often. Default one hour; zero sets it at every hit.
+    /// this often, by a cold hit, or within a minute of a hot one by the background thread, which
+    /// looks once a second at most. Default one hour.
     pub fn touch_every(mut self, interval: Duration) -> Limits {
         self.touch_every = interval;
         self

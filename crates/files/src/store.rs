@@ -14,19 +14,17 @@
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
 
-use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use crate::chores::Chores;
+use crate::descriptors::Descriptors;
 use crate::entry::{Entry, now_ns};
 use crate::faults::Faults;
 use crate::flight::Flights;
 use crate::index::{Account, Index, cost_of};
-use crate::key::{BuildNameHasher, Key, Name};
+use crate::key::{Key, Name};
 use crate::limits::Limits;
 use crate::refusal::{self, Refusal, Refusals};
 use crate::stats::{Counters, Event, Stats};
@@ -40,7 +38,7 @@ const EVICTED_AT_ONCE: usize = 64;
 pub(crate) struct Store {
     pub(crate) tree: Tree,
     pub(crate) limits: Limits,
-    pub(crate) index: Arc<Mutex<Index>>,
+    pub(crate) index: Mutex<Index>,
     pub(crate) flights: Flights,
     pub(crate) refusals: Refusals,
     pub(crate) counters: Counters,
@@ -49,7 +47,7 @@ pub(crate) struct Store {
     /// Threads that wait for another process; kept by those threads.
     pub(crate) watchers: AtomicUsize,
     /// The open descriptors of entries in the tree.
-    hot: Cache<Name, Entry, BuildNameHasher>,
+    hot: Descriptors,
     /// By [`Name::stripe`]; bumped by whoever unlinks, see above.
     epochs: [AtomicU64; 256],
     /// By the same; bumped by removals and purges only, which is what a refusal must not outlive:
@@ -62,9 +60,9 @@ impl Store {
     pub(crate) fn new(tree: Tree, mut limits: Limits) -> Store {
         limits.max_entry_bytes = limits.max_entry_bytes.min(limits.max_bytes);
         limits.open_descriptors = limits.open_descriptors.min(sys::descriptor_limit() / 4);
-        let index = Arc::new(Mutex::new(Index::new(&limits)));
+        let index = Mutex::new(Index::new(&limits));
         Store {
-            hot: table_of_descriptors(limits.open_descriptors, index.clone()),
+            hot: Descriptors::new(limits.open_descriptors),
             index,
             refusals: Refusals::new(limits.max_refusals),
             faults: Faults::new(limits.on_fault.clone()),
@@ -97,7 +95,7 @@ impl Store {
         if !(entry.is_admitted() && entry.is_of(key.bytes())) {
             return None;
         }
-        self.note_use(&entry);
+        entry.note_use();
         Some(entry)
     }
 
@@ -110,11 +108,11 @@ impl Store {
                 let len = entry.len() + (key.bytes().len() + FOOTER) as u64;
                 let account = Account { used: entry.used(), cost: cost_of(len) };
                 self.index.lock().enter(name, account);
+                self.touch_if_due(&entry);
                 if !self.admit(name, &entry, epoch) {
                     // Unlinked, perhaps, after we opened it and before we entered it.
                     self.strike_if_gone(&name);
                 }
-                self.note_use(&entry);
                 return Some(entry);
             }
             Found::Absent => {}
@@ -171,19 +169,22 @@ impl Store {
 
     /// Gives all idle descriptors back to the process, which has run out of them.
     pub(crate) fn close_all(&self) {
-        self.hot.invalidate_all();
-        self.hot.run_pending_tasks();
+        self.hot.clear();
     }
 
     /// Puts an entry of the tree into the table; `epoch` is from before it was opened or renamed.
     /// False when a file of the stripe has left the tree since, so that this may be it.
     pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) -> bool {
-        self.hot.insert(name, entry.clone());
+        if let Some((name, entry)) = self.hot.insert(name, entry) {
+            // A descriptor that leaves the table leaves the time of its last use to the accounts.
+            self.index.lock().touch(&name, entry.used());
+            self.touch_if_due(&entry);
+        }
         let unchanged = self.epoch(&name) == epoch;
         if unchanged {
             entry.set_admitted();
         } else {
-            self.hot.invalidate(&name);
+            self.hot.remove(&name);
         }
         unchanged
     }
@@ -195,10 +196,16 @@ impl Store {
         }
     }
 
-    fn note_use(&self, entry: &Entry) {
-        if entry.note_use(self.limits.touch_every) {
-            self.chores.touch(entry);
+    fn touch_if_due(&self, entry: &Entry) {
+        if entry.is_touch_due(self.limits.touch_every) {
+            entry.touch();
         }
+    }
+
+    /// Sets the mtimes of the open files that were used for long enough since.
+    pub(crate) fn touch_all_due(&self) {
+        let due = self.hot.pick(|entry| entry.is_touch_due(self.limits.touch_every));
+        due.iter().for_each(Entry::touch);
     }
 
     fn remove_unusable(&self, name: &Name, flaw: Flaw) {
@@ -220,7 +227,7 @@ impl Store {
     /// Tells the table that a file has left the tree.
     pub(crate) fn forget(&self, name: &Name) {
         self.epochs[name.stripe()].fetch_add(1, Ordering::SeqCst);
-        self.hot.invalidate(name);
+        self.hot.remove(name);
     }
 
     fn unlink_file(&self, name: &Name, operation: &'static str) -> Result<bool, ()> {
@@ -256,27 +263,22 @@ impl Store {
 
     fn evict_until(&self, at_most: usize, mut is_met: impl FnMut(&mut Index) -> bool) -> bool {
         let mut evicted = 0;
-        let met = loop {
+        loop {
             let oldest = {
                 let mut index = self.index.lock();
                 if is_met(&mut index) {
-                    break true;
+                    return true;
                 }
                 if evicted == at_most {
-                    break false;
+                    return false;
                 }
                 index.take_oldest()
             };
             match oldest {
                 Some((name, account)) if self.evict(name, account) => evicted += 1,
-                _ => break false,
+                _ => return false,
             }
-        };
-        if evicted > 0 {
-            // Now, and not when the table next tidies up: an open file keeps its room.
-            self.hot.run_pending_tasks();
         }
-        met
     }
 
     /// Evicts a file already out of the accounts, unless it was hit since they were written.
@@ -302,24 +304,12 @@ impl Store {
         }
     }
 
-    /// Sets the mtimes of entries that were hit, so that their recency survives a restart.
-    pub(crate) fn set_mtimes(&self, entries: Vec<Entry>) {
-        for entry in entries {
-            let used = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.used());
-            if let Some(file) = entry.file() {
-                // Failing costs some order after a restart, on a directory that is not ours to
-                // write: not worth a fault.
-                let _ = file.set_modified(used);
-            }
-        }
-    }
-
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         self.counters.read(&mut stats);
         stats.faults = self.faults.count();
         stats.last_fault = self.faults.last();
-        stats.open_descriptors = self.hot.entry_count();
+        stats.open_descriptors = self.hot.len() as u64;
         stats.counted = self.chores.is_counted();
         stats.read_only = !sys::is_writable(self.tree.root());
         let index = self.index.lock();
@@ -327,16 +317,4 @@ impl Store {
         stats.files = index.files() as u64;
         stats
     }
-}
-
-fn table_of_descriptors(max: u64, index: Arc<Mutex<Index>>) -> Cache<Name, Entry, BuildNameHasher> {
-    Cache::builder()
-        .max_capacity(max)
-        // A descriptor that leaves the table leaves the time of its last use to the accounts.
-        .eviction_listener(move |name: Arc<Name>, entry: Entry, cause| {
-            if cause.was_evicted() {
-                index.lock().touch(&name, entry.used());
-            }
-        })
-        .build_with_hasher(BuildNameHasher::default())
 }

@@ -2,7 +2,7 @@
 //! running cache, across restarts, and in a directory that was over-full from the start.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use larder_files::{Entry, FileCache, Key, Limits};
@@ -174,16 +174,74 @@ fn what_others_add_is_counted_when_it_is_met() {
     assert_eq!(present(&ours, 5), [3, 4]);
 }
 
+/// What this process has open in `dir`, as the system sees it.
+fn open_in(dir: &Path) -> Vec<PathBuf> {
+    let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let files = links.filter_map(|link| fs::read_link(link.path()).ok());
+    files.filter(|file| file.starts_with(dir)).collect()
+}
+
 #[test]
 fn descriptors_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = FileCache::open(dir.path(), Limits::new().open_descriptors(8)).unwrap();
-    (0..600).for_each(|n| drop(put(&cache, n)));
-    let inside =
-        |link: &fs::DirEntry| fs::read_link(link.path()).is_ok_and(|to| to.starts_with(&dir));
-    let open = fs::read_dir("/proc/self/fd").unwrap().flatten().filter(inside).count();
-    assert!(open < 200, "{open} descriptors for a bound of 8 and a queue of insertions");
-    assert!((0..600).all(|n| cache.get(&key(n)).is_some()));
+    let cache = counted(dir.path(), Limits::new().open_descriptors(8));
+    for n in 0..600 {
+        put(&cache, n);
+        assert!(open_in(dir.path()).len() <= 8);
+    }
+    assert_eq!(cache.stats().open_descriptors, 8);
+    for n in 0..600 {
+        assert!(cache.get(&key(n)).is_some());
+        assert!(open_in(dir.path()).len() <= 8);
+    }
+    drop(cache);
+    assert_eq!(open_in(dir.path()), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_file_that_was_evicted_or_removed_is_closed_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = counted(dir.path(), Limits::new().max_files(4));
+    for n in 0..40 {
+        put(&cache, n);
+        assert!(open_in(dir.path()).len() <= 4, "an open file keeps its room on the disk");
+    }
+    cache.remove(&key(39));
+    cache.purge_source("source 38");
+    assert_eq!(open_in(dir.path()).len(), 2);
+    cache.clear();
+    assert!(open_in(dir.path()).is_empty());
+}
+
+#[test]
+fn a_scan_does_not_close_what_is_hot() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = counted(dir.path(), Limits::new().open_descriptors(50));
+    for n in 0..20 {
+        put(&cache, n);
+        assert!(cache.get_hot(&key(n)).is_some());
+    }
+    for n in 20..1000 {
+        put(&cache, n);
+        // Now and then someone asks for what is hot.
+        if n % 5 == 0 {
+            assert!(cache.get_hot(&key(n / 5 % 20)).is_some(), "{} was closed", n / 5 % 20);
+        }
+    }
+    let open = (0..20).filter(|n| cache.get_hot(&key(*n)).is_some()).count();
+    assert_eq!((open, cache.stats().open_descriptors), (20, 50));
+}
+
+#[test]
+fn the_use_of_an_open_file_outlives_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = counted(dir.path(), Limits::new().touch_every(Duration::ZERO));
+    (0..4).for_each(|n| drop(put(&cache, n)));
+    assert!(cache.get_hot(&key(0)).is_some());
+    drop(cache);
+    let cache = counted(dir.path(), Limits::new().max_files(3));
+    put(&cache, 4);
+    assert_eq!(present(&cache, 5), [0, 3, 4]);
 }
 
 #[test]
