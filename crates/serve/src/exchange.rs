@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::conditional::Conditions;
 use crate::head::{self, Head};
 use crate::hot::Stamp;
+use crate::io::ended::Times;
 use crate::io::mailbox::ExchangeId;
 use crate::server::Shared;
 
@@ -33,7 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) keep_alive: bool,
     /// HTTP/1.0 wants to be told that the connection stays.
     pub(crate) minor: u8,
-    pub(crate) deadline: Instant,
+    /// When the whole request was here.
+    arrived: Instant,
     /// Generations of the response cache before the handler began.
     pub(crate) stamp: Stamp,
     pub(crate) method: Method,
@@ -43,6 +45,8 @@ pub(crate) struct Exchange {
     headers: OnceLock<HeaderMap>,
     /// Written by the worker (`QUEUED` to `RUNNING`), read by the I/O thread.
     phase: AtomicU8,
+    /// Microseconds in the queue; written by the worker, before it hands anything on.
+    begun_us: AtomicU64,
     /// Written by the I/O thread: `HERE`, `LEFT`, or when the client stopped sending.
     gone: AtomicU64,
 }
@@ -71,7 +75,7 @@ impl Exchange {
             start..start + part.len() as u32
         };
         let fields = head.fields.iter().map(|f| (span(f.name.as_bytes()), span(f.value))).collect();
-        let deadline = Instant::now() + shared.config.handler_deadline;
+        let arrived = Instant::now();
         let stamp = shared.hot.stamp(head.target.as_bytes());
         Self {
             shared,
@@ -79,7 +83,7 @@ impl Exchange {
             peer,
             keep_alive,
             minor: head.minor,
-            deadline,
+            arrived,
             stamp,
             // httparse took it for a token, so it is a method.
             method: Method::from_bytes(head.method.as_bytes()).unwrap_or(Method::GET),
@@ -88,13 +92,14 @@ impl Exchange {
             fields,
             headers: OnceLock::new(),
             phase: AtomicU8::new(QUEUED),
+            begun_us: AtomicU64::new(0),
             gone: AtomicU64::new(HERE),
         }
     }
 
     /// The whole request is here: the time for its answer begins.
     pub(crate) fn restart(&mut self, now: Instant) {
-        self.deadline = now + self.shared.config.handler_deadline;
+        self.arrived = now;
     }
 
     pub(crate) fn target(&self) -> &str {
@@ -142,7 +147,9 @@ impl Exchange {
     /// A worker has taken the job; false if it is not worth running any more.
     pub(crate) fn begin(&self) -> bool {
         self.phase.store(RUNNING, Relaxed);
-        !self.is_gone() && !self.is_late()
+        let queued = self.arrived.elapsed();
+        self.begun_us.store(queued.as_micros() as u64, Relaxed);
+        !self.is_gone() && queued < self.shared.config.handler_deadline
     }
 
     /// Tells whether no worker has taken the job yet.
@@ -150,8 +157,20 @@ impl Exchange {
         self.phase.load(Relaxed) == QUEUED
     }
 
-    pub(crate) fn is_late(&self) -> bool {
-        Instant::now() >= self.deadline
+    /// When it came and was begun, up to now, when it is handed on.
+    pub(crate) fn times(&self) -> Times {
+        let handed = Instant::now();
+        let queued = Duration::from_micros(self.begun_us.load(Relaxed));
+        let begun = if self.is_queued() { handed } else { self.arrived + queued };
+        Times { arrived: self.arrived, begun, handed }
+    }
+
+    /// The first field of this name, as it was sent.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        let is_it = |field: &&(Range<u32>, Range<u32>)| {
+            self.at(&field.0).eq_ignore_ascii_case(name.as_bytes())
+        };
+        self.fields.iter().find(is_it).map(|(_, value)| self.at(value))
     }
 
     /// The connection is closed, or was given another answer.

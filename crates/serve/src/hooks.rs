@@ -1,6 +1,9 @@
 //! Code of the user's that a server calls beside its handler.
 
-use crate::{Peek, Reply, Stall};
+use std::sync::Arc;
+
+use crate::log::Sink;
+use crate::{LogFormat, Peek, Reply, Stall};
 
 type Fast = dyn Fn(&Peek<'_>) -> Option<Reply> + Send + Sync;
 type OnStall = dyn Fn(&Stall) + Send + Sync;
@@ -10,6 +13,8 @@ type OnStall = dyn Fn(&Stall) + Send + Sync;
 pub(crate) struct Hooks {
     /// Called by I/O threads.
     pub(crate) fast: Option<Box<Fast>>,
+    /// Written to by I/O threads.
+    pub(crate) log: Option<(LogFormat, Arc<Sink>)>,
     /// Called by the reaper.
     pub(crate) on_stall: Option<Box<OnStall>>,
 }

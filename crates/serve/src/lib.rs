@@ -37,7 +37,7 @@
 //! `head` and `body` are the grammar; `conditional`, `range`, `render` and `answer` turn one reply
 //! into what a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers, `stream` readers;
 //! `io` is the event loop, one connection a state machine in `io::conn`; `stop` and `stats` are
-//! what their names say, and `stall` is the alarm; `reaper` does what no I/O thread may wait for; `os` holds what differs between systems.
+//! what their names say, `histogram` and `log` too, and `stall` is the alarm; `reaper` does what no I/O thread may wait for; `os` holds what differs between systems.
 
 #![forbid(unsafe_code)]
 
@@ -54,11 +54,13 @@ mod exchange;
 pub mod fuzzing;
 mod handler;
 mod head;
+mod histogram;
 mod hooks;
 mod hot;
 mod io;
 mod later;
 mod listen;
+mod log;
 mod os;
 mod peek;
 mod prefetch;
@@ -81,14 +83,16 @@ pub use builder::Builder;
 pub use bytes::Bytes;
 pub use error::Error;
 pub use handler::Handler;
+pub use histogram::Histogram;
 pub use hot::Hot;
 pub use http;
 pub use later::Ticket;
+pub use log::{AccessLog, LogFormat, LogHandle};
 pub use peek::Peek;
 pub use reply::{Lease, Reply};
 pub use request::Request;
 pub use router::Router;
 pub use server::{Bound, Meter, Running, Server};
 pub use stall::Stall;
-pub use stats::Stats;
+pub use stats::{Latency, Stats};
 pub use stop::Stopper;

@@ -18,9 +18,12 @@ use crate::io::{IoThread, Mailbox};
 use crate::prefetch::{self, Prefetch};
 use crate::queue::Queue;
 use crate::reaper::{self, Reaper};
-use crate::stats::{IoCounters, Stats, WorkerCounters};
+use crate::stats::{IoCounters, Latency, Stats, WorkerCounters};
 use crate::stop::{self, Stopper};
-use crate::{Error, Peek, Reply, Stall, worker};
+use crate::{AccessLog, Error, Peek, Reply, Stall, worker};
+
+/// How long a stopped server waits for the last lines of its log to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a server begins: [`Server::builder`].
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub struct Bound {
     addr: SocketAddr,
     hot: Hot,
     hooks: Hooks,
+    log: Option<AccessLog>,
 }
 
 impl Bound {
@@ -71,7 +75,7 @@ impl Bound {
         }
         listener.set_nonblocking(true).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { config, listener, addr, hot: Hot::new(), hooks: Hooks::default() })
+        Ok(Self { config, listener, addr, hot: Hot::new(), hooks: Hooks::default(), log: None })
     }
 
     /// The address that the server listens on, with the real port.
@@ -124,6 +128,12 @@ impl Bound {
         self
     }
 
+    /// Writes a line for each request when its last byte has left, or it was given up.
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.log = Some(log);
+        self
+    }
+
     /// Starts the threads and answers.
     ///
     /// # Errors
@@ -131,7 +141,7 @@ impl Bound {
     /// If a thread or its event queue cannot be made.
     pub fn start(self, handler: impl Handler) -> Result<Running, Error> {
         let failed = |error| Error::new("cannot start the server's threads", error);
-        let Self { config, listener, addr, hot, hooks } = self;
+        let Self { config, listener, addr, hot, mut hooks, log } = self;
         let (reaper, chores) = Reaper::new();
         let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
         let mut polls = Vec::new();
@@ -141,6 +151,7 @@ impl Bound {
             polls.push(poll);
             mailboxes.push(mailbox);
         }
+        hooks.log = log.map(AccessLog::start).transpose().map_err(failed)?;
         let shared = Arc::new(Shared {
             started: Instant::now(),
             hot,
@@ -244,6 +255,11 @@ impl Running {
         self.meter().stats()
     }
 
+    /// Reads how long requests took.
+    pub fn latency(&self) -> Latency {
+        self.meter().latency()
+    }
+
     /// Stops the server when the process gets SIGINT or SIGTERM; a second one ends it at once.
     ///
     /// # Errors
@@ -266,6 +282,9 @@ impl Running {
         // A connection handed to a thread that had ended would stay open as long as a meter or a
         // stopper keeps what is shared: its client would wait for an answer.
         self.shared.mailboxes.iter().for_each(|mailbox| mailbox.take(&mut Vec::new()));
+        if let Some((_, sink)) = &self.shared.hooks.log {
+            sink.close(LOG_PATIENCE);
+        }
         // All connections are closed: what is still queued is dropped as its client has gone.
         self.shared.queue.close();
         let patience = Duration::from_millis(200);
@@ -299,7 +318,12 @@ pub struct Meter {
 impl Meter {
     /// Reads the counters.
     pub fn stats(&self) -> Stats {
-        Stats::collect(&self.shared.io, &self.shared.workers, self.shared.queue.len())
+        Stats::collect(&self.shared)
+    }
+
+    /// Reads how long requests took: in the queue, in the handler, in delivery.
+    pub fn latency(&self) -> Latency {
+        Latency::collect(&self.shared.io)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::histogram::{Histogram, Recorder};
+use crate::server::Shared;
+
 /// What one I/O thread counts. Written by that thread alone, with a plain load and store; on a
 /// line of its own, so that a hit shares none.
 #[derive(Default)]
@@ -23,6 +26,11 @@ pub(crate) struct IoCounters {
     pub(crate) shed: AtomicU64,
     pub(crate) hot_bytes: AtomicU64,
     pub(crate) hot_entries: AtomicU64,
+    pub(crate) short: AtomicU64,
+    /// Of requests that went to a worker, at the end of their delivery.
+    pub(crate) queue: Recorder,
+    pub(crate) handler: Recorder,
+    pub(crate) delivery: Recorder,
 }
 
 /// What one worker counts; written by that worker alone.
@@ -73,6 +81,8 @@ pub struct Stats {
     pub unavailable: u64,
     /// Deliveries cut off before the last byte.
     pub aborted: u64,
+    /// Of these, cut since a file or a stream ended before its time.
+    pub short: u64,
     /// Bytes handed to the sockets, heads included.
     pub bytes_sent: u64,
     /// Bytes kept in the response caches.
@@ -83,6 +93,8 @@ pub struct Stats {
     pub queued: u64,
     /// Workers in a handler, or in the reader of a stream, now.
     pub busy_workers: u64,
+    /// Lines of the access log that found no room, or could not be written.
+    pub log_dropped: u64,
     /// Handlers run.
     pub handled: u64,
     /// Jobs dropped before they ran: the client had gone or the deadline had passed.
@@ -91,8 +103,34 @@ pub struct Stats {
     pub panics: u64,
 }
 
+/// How long requests took that went to a worker, noted at the end of their delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Latency {
+    /// From the whole request to its worker.
+    pub queue: Histogram,
+    /// From there to the answer: to the return of the handler, the completion of the ticket, or
+    /// the first bytes of the stream.
+    pub handler: Histogram,
+    /// From there to the last byte handed to the socket; of deliveries that were not aborted.
+    pub delivery: Histogram,
+}
+
+impl Latency {
+    pub(crate) fn collect(io: &[IoCounters]) -> Self {
+        Self {
+            queue: Histogram::collect(io.iter().map(|c| &c.queue)),
+            handler: Histogram::collect(io.iter().map(|c| &c.handler)),
+            delivery: Histogram::collect(io.iter().map(|c| &c.delivery)),
+        }
+    }
+}
+
 impl Stats {
-    pub(crate) fn collect(io: &[IoCounters], workers: &[WorkerCounters], queued: usize) -> Self {
+    pub(crate) fn collect(shared: &Shared) -> Self {
+        let Shared { io, workers, queue, hooks, .. } = shared;
+        let queued = queue.len();
+        let log_dropped = hooks.log.as_ref().map_or(0, |(_, sink)| sink.dropped());
         let io = |field: fn(&IoCounters) -> &AtomicU64| -> u64 {
             io.iter().map(|counters| field(counters).load(Relaxed)).sum()
         };
@@ -115,12 +153,14 @@ impl Stats {
             timed_out: io(|c| &c.timed_out),
             unavailable: io(|c| &c.unavailable),
             aborted: io(|c| &c.aborted),
+            short: io(|c| &c.short),
             bytes_sent: io(|c| &c.bytes_sent),
             hot_bytes: io(|c| &c.hot_bytes),
             hot_entries: io(|c| &c.hot_entries),
             queued: queued as u64,
             busy_workers: worker(|c| &c.busy),
             handled: worker(|c| &c.handled),
+            log_dropped,
             dropped_jobs: worker(|c| &c.dropped),
             panics: worker(|c| &c.panics) + io(|c| &c.fast_panics),
         }

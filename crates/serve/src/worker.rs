@@ -90,5 +90,6 @@ pub(crate) fn hand_over(exchange: &Exchange, outgoing: Outgoing, hot: Option<Hot
         id: exchange.id,
         outgoing: Box::new(outgoing),
         hot: hot.map(Box::new),
+        times: exchange.times(),
     });
 }

@@ -18,6 +18,7 @@ use std::time::Instant;
 use http::Method;
 use mio::net::TcpStream;
 
+use super::ended::{Times, status_of};
 use super::wheel::Timer;
 use crate::body::BodyReader;
 use crate::exchange::Exchange;
@@ -70,6 +71,16 @@ pub(crate) struct Receiving {
 pub(crate) struct Sending {
     pub(crate) outgoing: Box<Outgoing>,
     pub(crate) head_sent: usize,
+    pub(crate) status: u16,
+    /// Bytes of the first head, as far as they are still to be sent.
+    pub(crate) head_bytes: u64,
+    /// Bytes handed to the socket.
+    pub(crate) sent: u64,
+    pub(crate) times: Option<Times>,
+    /// A worker or a ticket has answered: these times are counted.
+    pub(crate) is_counted: bool,
+    /// For the access log, if there is one.
+    pub(crate) asked: Option<Arc<Exchange>>,
     /// The body has so much memory that giving it back takes time.
     pub(crate) is_large: bool,
     /// Bytes of the file up to here are in memory.
@@ -136,11 +147,19 @@ impl Conn {
 
 impl Sending {
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
+        let status = status_of(&outgoing.head);
+        let head_bytes = outgoing.head.len() as u64;
         let large = |body: &OutBody| matches!(body, OutBody::Bytes(b) if b.len() > LARGE_BYTES);
         let is_large = large(&outgoing.body) || outgoing.then.iter().any(|(_, body)| large(body));
         Self {
             outgoing,
             head_sent: 0,
+            status,
+            head_bytes,
+            sent: 0,
+            times: None,
+            is_counted: false,
+            asked: None,
             is_large,
             warm_until: 0,
             warming: None,

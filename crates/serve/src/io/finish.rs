@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::IoThread;
 use super::conn::{Conn, Sending, State, Step};
+use super::ended::exchange_of;
 use super::window::{Fill, Window};
 use crate::head::{Refusal, refuse};
 use crate::render::{self, Held, OutBody, Outgoing, Persist};
@@ -36,13 +37,21 @@ impl IoThread {
         persist: Persist,
         is_head: bool,
     ) {
+        let state = std::mem::replace(&mut conn.state, State::Linger);
         let mut head = Vec::with_capacity(256);
         render::canned(status, reason, persist, is_head, self.date.text(), &mut head);
         let close = persist == Persist::Close;
         let body = OutBody::Bytes(Bytes::new());
         let then = Vec::new();
         let outgoing = Box::new(Outgoing { head, body, then, close, lease: Held::default() });
-        conn.state = State::Sending(Box::new(Sending::new(outgoing)));
+        let mut sending = Sending::new(outgoing);
+        if self.lines.is_some() {
+            sending.asked = exchange_of(state);
+        }
+        if !is_head {
+            sending.head_bytes -= reason.len() as u64 + 1;
+        }
+        conn.state = State::Sending(Box::new(sending));
     }
 
     /// After the last byte of an answer: the next request, or the end.
@@ -57,6 +66,7 @@ impl IoThread {
         conn.seq = conn.seq.wrapping_add(1);
         let state = std::mem::replace(&mut conn.state, State::Head { scanned: 0 });
         if let State::Sending(sending) = state {
+            self.delivered(conn.peer, &sending, false);
             self.discard(*sending);
         }
         if !close {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::IoThread;
 use super::conn::{Conn, Sending};
+use super::ended::status_of;
 use super::mailbox::ExchangeId;
 use super::read::write;
 use crate::exchange::Exchange;
@@ -47,10 +48,12 @@ impl IoThread {
         };
         add(&self.counters().requests, 1);
         let keep_alive = head.keep_alive && self.drain_until.is_none();
-        if let Some(judged) = self.try_hot(conn, &head, keep_alive) {
+        if let Some(mut judged) = self.try_hot(conn, &head, keep_alive) {
+            self.remember(&mut judged, (slot, conn), bytes, &head);
             return judged;
         }
-        if let Some(judged) = self.try_fast(conn, &head, keep_alive) {
+        if let Some(mut judged) = self.try_fast(conn, &head, keep_alive) {
+            self.remember(&mut judged, (slot, conn), bytes, &head);
             return judged;
         }
         let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
@@ -101,6 +104,10 @@ impl IoThread {
         };
         add(&counters.bytes_sent, sent as u64);
         if sent == first.len() + body.len() {
+            if self.lines.is_some() {
+                let (status, n) = (status_of(first), body.len());
+                self.log_hit(conn.peer, head, status, n);
+            }
             return Some(Judged::Answered { len: head.len, close: !keep_alive });
         }
         let sending = rest_of(first, entry, part, sent, !keep_alive);
@@ -119,7 +126,11 @@ fn rest_of(
     let of_head = sent.min(head.len());
     let start = part.start + (sent - of_head);
     let body = OutBody::Bytes(entry.body.slice(start..part.end));
+    let status = status_of(head);
+    let head_bytes = head.len() as u64;
     let (head, then) = (head[of_head..].to_vec(), Vec::new());
     let outgoing = Outgoing { head, body, then, close, lease: Held::default() };
-    Box::new(Sending::new(Box::new(outgoing)))
+    let mut sending = Sending::new(Box::new(outgoing));
+    (sending.status, sending.head_bytes, sending.sent) = (status, head_bytes, sent as u64);
+    Box::new(sending)
 }

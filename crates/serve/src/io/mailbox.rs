@@ -14,6 +14,7 @@ use mio::Waker;
 use mio::net::TcpStream;
 use parking_lot::Mutex;
 
+use super::ended::Times;
 use crate::hot::HotInsert;
 use crate::render::Outgoing;
 use crate::stream::Then;
@@ -30,7 +31,7 @@ pub(crate) enum Message {
     /// A connection that the accepting thread hands over.
     Adopt(TcpStream, SocketAddr),
     /// The answer to a request, and perhaps what to keep of it.
-    Reply { id: ExchangeId, outgoing: Box<Outgoing>, hot: Option<Box<HotInsert>> },
+    Reply { id: ExchangeId, outgoing: Box<Outgoing>, hot: Option<Box<HotInsert>>, times: Times },
     /// The bytes of a file up to `until` are in memory now.
     Warm { id: ExchangeId, until: u64 },
     /// A part of a stream, and where its reader is now.

@@ -11,6 +11,7 @@
 
 mod accept;
 pub(crate) mod conn;
+pub(crate) mod ended;
 mod fast;
 mod feed;
 mod finish;
@@ -33,6 +34,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::date::DateCache;
 use crate::hot::{HotCache, HotInsert};
+use crate::log::Lines;
 use crate::reaper::Chore;
 use crate::render::{OutBody, Outgoing};
 use crate::server::Shared;
@@ -78,6 +80,8 @@ pub(crate) struct IoThread {
     /// What the reaper is to do; handed over at the end of the turn.
     chores: Vec<Chore>,
     turn: Turn,
+    /// The access log.
+    lines: Option<Lines>,
     /// When this thread last raised the alarm.
     alarmed: Option<Instant>,
     /// Slots whose timer entries came up, kept for its allocation.
@@ -105,6 +109,8 @@ impl IoThread {
         let config = &shared.config;
         let acceptor = listener.map(|listener| Acceptor::new(listener, poll.registry()));
         let now = Instant::now();
+        let lines = shared.hooks.log.as_ref();
+        let lines = lines.map(|(format, sink)| Lines::new(*format, Arc::clone(sink)));
         Ok(Self {
             index,
             poll,
@@ -120,6 +126,7 @@ impl IoThread {
             inbox: Vec::new(),
             chores: Vec::new(),
             turn: Turn::default(),
+            lines,
             alarmed: None,
             expired: Vec::new(),
             acceptor: acceptor.transpose()?,
@@ -241,11 +248,13 @@ impl IoThread {
             self.turn.messages += 1;
             match message {
                 Message::Adopt(socket, peer) => self.adopt(socket, peer),
-                Message::Reply { id, outgoing, hot } => {
+                Message::Reply { id, outgoing, hot, times } => {
                     if let Some(insert) = hot {
                         self.keep(*insert);
                     }
-                    self.reply(id, Sending::new(outgoing));
+                    let mut sending = Sending::new(outgoing);
+                    (sending.times, sending.is_counted) = (Some(times), true);
+                    self.reply(id, sending);
                 }
                 Message::Warm { id, until } => self.warmed(id, until),
                 Message::Piece { id, piece, then } => self.piece(id, piece, then),
@@ -277,12 +286,15 @@ impl IoThread {
     }
 
     /// Begins to deliver an answer, unless the request it answers is over.
-    fn reply(&mut self, id: ExchangeId, sending: Sending) {
+    fn reply(&mut self, id: ExchangeId, mut sending: Sending) {
         let waits =
             |conn: &&mut Conn| conn.seq == id.seq && matches!(conn.state, State::Waiting(_));
         let Some(conn) = self.slots.get_mut(id.slot).filter(waits) else {
             return self.discard(sending);
         };
+        if let (Some(_), State::Waiting(exchange)) = (&self.lines, &conn.state) {
+            sending.asked = Some(Arc::clone(exchange));
+        }
         conn.state = State::Sending(Box::new(sending));
         self.advance(id.slot);
     }
@@ -362,9 +374,13 @@ impl IoThread {
         add(&self.counters().closed, 1);
         self.slots.release(slot, conn.seq);
         match conn.state {
-            State::Waiting(exchange) => exchange.mark_left(),
+            State::Waiting(exchange) => {
+                exchange.mark_left();
+                self.left(conn.peer, &exchange);
+            }
             State::Sending(sending) => {
                 add(&self.counters().aborted, 1);
+                self.delivered(conn.peer, &sending, true);
                 self.discard(*sending);
             }
             _ => {}

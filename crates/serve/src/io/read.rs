@@ -94,7 +94,9 @@ impl IoThread {
         let reader = match BodyReader::new(framing, self.shared.config.max_body_bytes as u64) {
             Ok(reader) => reader,
             Err(refusal) => {
-                return self.refuse(conn, refusal, exchange.method == http::Method::HEAD);
+                let is_head = exchange.method == http::Method::HEAD;
+                conn.state = State::Waiting(Arc::new(exchange));
+                return self.refuse(conn, refusal, is_head);
             }
         };
         if hurry {

@@ -40,6 +40,8 @@ enum Sent {
     Cold(Range<u64>),
     /// The reader of a stream has not given more yet.
     Dry,
+    /// The body ends before its time: the promised length cannot be kept.
+    Short,
     Broken,
 }
 
@@ -73,6 +75,7 @@ impl IoThread {
                     let of_body = n - (state.head_sent - head_sent) as u64;
                     budget = budget.saturating_sub(of_body);
                     self.turn_bytes = self.turn_bytes.saturating_sub(of_body);
+                    state.sent += n;
                     self.turn.body_bytes += of_body;
                     taken |= n > 0;
                     self.refill(slot, conn);
@@ -91,10 +94,12 @@ impl IoThread {
                     self.wait_for_reader(slot, conn);
                     return Step::Park;
                 }
-                Sent::Broken => {
+                Sent::Short => {
+                    add(&self.counters().short, 1);
                     cut(conn);
                     return Step::Close;
                 }
+                Sent::Broken => return Step::Close,
             }
         }
     }
@@ -181,7 +186,7 @@ impl Sending {
                     os::send_more(socket, head)
                 }
             }
-            OutBody::Stream(flow) if flow.is_cut() => return Sent::Broken,
+            OutBody::Stream(flow) if flow.is_cut() => return Sent::Short,
             OutBody::Stream(flow) if flow.is_dry() && head.is_empty() => return Sent::Dry,
             OutBody::Stream(flow) => {
                 let mut slices = Vec::with_capacity(1 + SLICES);
@@ -191,8 +196,7 @@ impl Sending {
             }
         };
         match result {
-            // A file that ends before its time: the promised length cannot be kept.
-            Ok(0) => Sent::Broken,
+            Ok(0) => Sent::Short,
             Ok(n) => {
                 self.took(n);
                 Sent::Some(n as u64)

@@ -37,6 +37,9 @@ impl IoThread {
     /// Ends the turn: chores are handed over, and a turn that took too long is told.
     pub(super) fn end_turn(&mut self) {
         self.slots.end_turn();
+        if let Some(lines) = &mut self.lines {
+            lines.hand_over();
+        }
         if !self.chores.is_empty() {
             self.shared.reaper.take(&mut self.chores);
         }
@@ -70,7 +73,7 @@ impl IoThread {
             let Some(shared) = shared.upgrade() else { return };
             match &shared.hooks.on_stall {
                 Some(tell) => tell(&stall),
-                None => log::warn!("{stall}"),
+                None => ::log::warn!("{stall}"),
             }
         }));
         self.shared.reaper.take(&mut self.chores);

@@ -14,6 +14,7 @@ mod later_is_never_answered;
 mod one_panic_takes_a_worker;
 mod overload_grows_a_queue;
 mod parts_get_mixed_up;
+mod request_is_logged_wrong;
 mod router_misses_a_method;
 mod slow_client_holds_on;
 mod slow_reader_holds_a_worker;
