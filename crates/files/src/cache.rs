@@ -230,10 +230,10 @@ impl FileCache {
     /// files that were.
     ///
     /// The cost does not grow with the cache: all entries of a source lie in one of 65,536
-    /// directories, and that one is listed. It holds across restarts, since it is the files that
-    /// go. Makers in this process hand what they make to those who wait already, and do not store
-    /// it; another process may still publish what it is making, and serves a descriptor that it
-    /// has open until it lets go of it.
+    /// directories, and that one is listed; then the table of open descriptors is looked through.
+    /// It holds across restarts, since it is the files that go. Makers in this process hand what
+    /// they make to those who wait already, and do not store it. Another process may still publish
+    /// what it is making, and serves what it has open, until it purges the source itself.
     pub fn purge_source(&self, source: impl AsRef<[u8]>) -> u64 {
         let prefix = source_prefix(source.as_ref());
         self.store.note_purge(usize::from(prefix[0]));
@@ -242,6 +242,7 @@ impl FileCache {
         }
         let directory = self.store.tree.directory_of_source(&prefix);
         let removed = self.unlink_all(&directory, |name| name.has_source(&prefix));
+        self.store.forget_all(Some(&prefix));
         self.store.note_purge(usize::from(prefix[0]));
         removed
     }
@@ -259,6 +260,7 @@ impl FileCache {
         for name in names {
             self.store.unlink(&name, "remove");
         }
+        self.store.forget_all(None);
         (0..256).for_each(|stripe| self.store.note_purge(stripe));
         removed
     }

@@ -80,6 +80,20 @@ impl Descriptors {
         };
     }
 
+    /// Removes the entries whose names `which` picks; it is asked under the lock.
+    pub(crate) fn remove_all(&self, which: impl Fn(&Name) -> bool) {
+        let _removed: Vec<_> = {
+            let mut queues = self.queues.lock();
+            let shelf = self.shelf.pin();
+            let gone: Vec<_> = queues.held.extract_if(|name, _| which(name)).collect();
+            for (name, held) in &gone {
+                queues.held_small -= usize::from(held.is_small);
+                shelf.remove(name);
+            }
+            gone
+        };
+    }
+
     /// Gives all descriptors back but those that someone serves.
     pub(crate) fn clear(&self) {
         let _cleared = {

@@ -142,7 +142,7 @@ pub(crate) fn source_prefix(source: &[u8]) -> [u8; Name::SOURCE] {
 pub(crate) struct Name([u8; Name::LEN]);
 
 impl Name {
-    const SOURCE: usize = 8;
+    pub(crate) const SOURCE: usize = 8;
     const LEN: usize = 24;
 
     fn new(source: &[u8; Name::SOURCE], key: &[u8]) -> Name {

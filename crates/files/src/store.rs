@@ -230,6 +230,17 @@ impl Store {
         self.hot.remove(name);
     }
 
+    /// Tells the table that all files of a source, or of every source, have left the tree. They
+    /// may have been unlinked by another process, and so have no name left to be met by.
+    pub(crate) fn forget_all(&self, source: Option<&[u8; Name::SOURCE]>) {
+        let stripes =
+            source.map_or(0..256, |prefix| usize::from(prefix[0])..usize::from(prefix[0]) + 1);
+        for epoch in &self.epochs[stripes] {
+            epoch.fetch_add(1, Ordering::SeqCst);
+        }
+        self.hot.remove_all(|name| source.is_none_or(|prefix| name.has_source(prefix)));
+    }
+
     fn unlink_file(&self, name: &Name, operation: &'static str) -> Result<bool, ()> {
         let path = self.tree.path(name);
         match fs::remove_file(&path) {

@@ -1,7 +1,7 @@
 //! What was removed or purged is gone: from memory, from disk, after a restart, and when a maker
 //! that began before comes late.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -119,30 +119,65 @@ fn clear_takes_everything() {
     put(&cache, &Key::new("0", "1", "p"));
 }
 
+/// When every process is told to purge, the first has unlinked the files when the others begin.
+#[test]
+fn what_another_process_has_unlinked_is_purged_from_the_open_files() {
+    type Purge = fn(&FileCache, &Key) -> u64;
+    let purges: [Purge; 3] = [
+        |cache, _| cache.purge_source("photo"),
+        |cache, key| u64::from(cache.remove(key)),
+        |cache, _| cache.clear(),
+    ];
+    for purge in purges {
+        let (dir, here) = cache();
+        let there = FileCache::open(dir.path(), Limits::new()).unwrap();
+        let key = Key::new("photo", "1", "p");
+        put(&here, &key);
+        assert!(there.get(&key).is_some() && there.get_hot(&key).is_some());
+        assert_eq!(purge(&here, &key), 1);
+        assert_eq!(purge(&there, &key), 0);
+        assert!(there.get_hot(&key).is_none() && there.get(&key).is_none());
+    }
+}
+
 /// Who opened a file before it was purged may still be on the way into the table of descriptors
-/// when the purge returns: nobody may get it from there.
+/// when the purge returns: nobody may get it from there, neither then nor after.
 #[test]
 fn a_file_opened_before_a_purge_is_not_handed_out_after_it() {
+    const ROUNDS: usize = 300;
     let (dir, cache) = cache();
     let writer = FileCache::open(dir.path(), Limits::new()).unwrap();
     let key = Key::new("source", "1", "p");
-    let done = AtomicBool::new(false);
+    // To sum it takes longer than the purge, which so comes, in some round or other, at any moment
+    // of its being opened.
+    let body = vec![7; 1_000_000];
+    let [asked, opens, opened] = [const { AtomicUsize::new(0) }; 3];
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    let _ = cache.get(&key);
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                while asked.load(Ordering::SeqCst) < round {
+                    thread::yield_now();
                 }
-            });
-        }
+                opens.store(round, Ordering::SeqCst);
+                let _ = cache.get(&key);
+                opened.store(round, Ordering::SeqCst);
+            }
+        });
         let mut wrong = 0;
-        for _ in 0..2000 {
-            put(&writer, &key);
+        for round in 1..=ROUNDS {
+            writer.get_or_make(&key, |out| out.write_all(&body)).unwrap();
+            asked.store(round, Ordering::SeqCst);
+            while opens.load(Ordering::SeqCst) < round {
+                std::hint::spin_loop();
+            }
+            (0..round * 20).for_each(|_| std::hint::spin_loop());
             cache.purge_source("source");
-            wrong += (0..200).filter(|_| cache.get_hot(&key).is_some()).count();
+            while opened.load(Ordering::SeqCst) < round {
+                wrong += usize::from(cache.get_hot(&key).is_some());
+            }
+            wrong += usize::from(cache.get_hot(&key).is_some());
             writer.purge_source("source");
         }
-        done.store(true, Ordering::Relaxed);
         assert_eq!(wrong, 0, "hits on a purged file");
     });
 }
