@@ -91,7 +91,8 @@ impl Builder {
         self
     }
 
-    /// Jobs that may wait for a worker; the next is answered 503 with `Retry-After: 1`.
+    /// Jobs that may wait for a worker; the next is answered 503 with `Retry-After: 1`. What has
+    /// a [`Class`](crate::Class) does not count here.
     /// Default: 1024. Bound: 1 to a million.
     ///
     /// # Panics

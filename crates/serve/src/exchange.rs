@@ -8,7 +8,7 @@
 //!
 //! `gone` is written by the I/O thread alone. Both words are advice: whoever loses the race does
 //! work in vain, and the I/O thread drops the answer, since the id of the exchange is then stale.
-//! No lock is taken here.
+//! The one lock is held for a move.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -18,12 +18,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use parking_lot::Mutex;
 
 use crate::conditional::Conditions;
 use crate::head::{self, Head};
 use crate::hot::Stamp;
 use crate::io::ended::Times;
 use crate::io::mailbox::ExchangeId;
+use crate::reaper::Chore;
 use crate::server::Shared;
 
 /// Everything about a request but its body.
@@ -32,6 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) id: ExchangeId,
     pub(crate) peer: SocketAddr,
     pub(crate) keep_alive: bool,
+    /// Its place among the classes; set before the exchange is shared.
+    pub(crate) class: usize,
     /// HTTP/1.0 wants to be told that the connection stays.
     pub(crate) minor: u8,
     /// When the whole request was here.
@@ -49,6 +53,8 @@ pub(crate) struct Exchange {
     begun_us: AtomicU64,
     /// Written by the I/O thread: `HERE`, `LEFT`, or when the client stopped sending.
     gone: AtomicU64,
+    /// Called when `gone` becomes `LEFT`; both change under this lock then.
+    on_left: Mutex<Option<Chore>>,
 }
 
 const QUEUED: u8 = 0;
@@ -82,6 +88,7 @@ impl Exchange {
             id,
             peer,
             keep_alive,
+            class: 0,
             minor: head.minor,
             arrived,
             stamp,
@@ -94,6 +101,7 @@ impl Exchange {
             phase: AtomicU8::new(QUEUED),
             begun_us: AtomicU64::new(0),
             gone: AtomicU64::new(HERE),
+            on_left: Mutex::new(None),
         }
     }
 
@@ -173,9 +181,31 @@ impl Exchange {
         self.fields.iter().find(is_it).map(|(_, value)| self.at(value))
     }
 
-    /// The connection is closed, or was given another answer.
-    pub(crate) fn mark_left(&self) {
+    /// The connection is closed, or was given another answer. Returns what is to be called then.
+    #[must_use]
+    pub(crate) fn mark_left(&self) -> Option<Chore> {
+        let mut on_left = self.on_left.lock();
         self.gone.store(LEFT, Relaxed);
+        on_left.take()
+    }
+
+    /// Has `tell` called once the client has left, by the reaper.
+    pub(crate) fn on_left(&self, tell: Chore) {
+        let mut on_left = self.on_left.lock();
+        if self.gone.load(Relaxed) == LEFT {
+            drop(on_left);
+            return self.shared.reaper.take(&mut vec![tell]);
+        }
+        // What was there is dropped after the lock: it is the user's.
+        let before = on_left.replace(tell);
+        drop(on_left);
+        drop(before);
+    }
+
+    /// There is an answer: nobody needs to know any more.
+    pub(crate) fn forget_left(&self) {
+        let before = self.on_left.lock().take();
+        drop(before);
     }
 
     /// The client has shut down its sending side; most have then gone, a few still listen.

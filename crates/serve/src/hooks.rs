@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::log::Sink;
-use crate::{LogFormat, Peek, Reply, Stall};
+use crate::{Class, LogFormat, Peek, Reply, Stall};
 
 type Fast = dyn Fn(&Peek<'_>) -> Option<Reply> + Send + Sync;
 type OnStall = dyn Fn(&Stall) + Send + Sync;
@@ -13,6 +13,8 @@ type OnStall = dyn Fn(&Stall) + Send + Sync;
 pub(crate) struct Hooks {
     /// Called by I/O threads.
     pub(crate) fast: Option<Box<Fast>>,
+    /// Asked by I/O threads, in order.
+    pub(crate) classes: Vec<Class>,
     /// Written to by I/O threads.
     pub(crate) log: Option<(LogFormat, Arc<Sink>)>,
     /// Called by the reaper.

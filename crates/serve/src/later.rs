@@ -16,23 +16,30 @@ use http::StatusCode;
 use parking_lot::Mutex;
 
 use crate::exchange::Exchange;
+use crate::reaper::Chore;
 use crate::reply::Reply;
 use crate::worker;
 
 /// Where a ticket and its reply meet.
-#[derive(Default)]
 pub(crate) struct LaterCell {
     /// Written by the ticket and by the worker, under this lock.
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 enum State {
-    #[default]
-    New,
+    New {
+        /// What the exchange will be given.
+        on_gone: Option<Chore>,
+    },
     Armed(Arc<Exchange>),
     Done(Box<Reply>),
     Spent,
+}
+
+impl Default for LaterCell {
+    fn default() -> Self {
+        Self { state: Mutex::new(State::New { on_gone: None }) }
+    }
 }
 
 impl LaterCell {
@@ -40,7 +47,13 @@ impl LaterCell {
     pub(crate) fn arm(&self, exchange: Arc<Exchange>) {
         let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Spent) {
-            State::New => *state = State::Armed(exchange),
+            State::New { on_gone } => {
+                *state = State::Armed(Arc::clone(&exchange));
+                drop(state);
+                if let Some(tell) = on_gone {
+                    exchange.on_left(tell);
+                }
+            }
             State::Done(reply) => {
                 drop(state);
                 worker::deliver(&exchange, *reply);
@@ -55,10 +68,28 @@ impl LaterCell {
     fn complete(&self, reply: Reply) {
         let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Spent) {
-            State::New => *state = State::Done(Box::new(reply)),
+            State::New { .. } => *state = State::Done(Box::new(reply)),
             State::Armed(exchange) => {
                 drop(state);
+                exchange.forget_left();
                 worker::deliver(&exchange, reply);
+            }
+            State::Done(_) | State::Spent => {}
+        }
+    }
+
+    fn on_gone(&self, tell: Chore) {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::New { on_gone } => {
+                let before = on_gone.replace(tell);
+                drop(state);
+                drop(before);
+            }
+            State::Armed(exchange) => {
+                let exchange = Arc::clone(exchange);
+                drop(state);
+                exchange.on_left(tell);
             }
             State::Done(_) | State::Spent => {}
         }
@@ -90,6 +121,18 @@ impl Ticket {
     pub fn complete(mut self, reply: Reply) {
         if let Some(cell) = self.cell.take() {
             cell.complete(reply);
+        }
+    }
+
+    /// Calls `tell` once nobody waits for the answer any more, so that the work can be ended; at
+    /// once if that is so already, and never if the ticket is completed before. It is called by a
+    /// thread of the server's and may block. A second call replaces the first.
+    ///
+    /// A client that has only stopped sending still waits, as far as anybody knows: it is gone
+    /// when its connection is, or at the handler's deadline.
+    pub fn on_gone(&self, tell: impl FnOnce() + Send + 'static) {
+        if let Some(cell) = &self.cell {
+            cell.on_gone(Box::new(tell));
         }
     }
 

@@ -45,6 +45,7 @@ mod alive;
 mod answer;
 mod body;
 mod builder;
+mod class;
 mod conditional;
 mod date;
 mod error;
@@ -81,6 +82,7 @@ mod worker;
 
 pub use builder::Builder;
 pub use bytes::Bytes;
+pub use class::{Class, ClassStats};
 pub use error::Error;
 pub use handler::Handler;
 pub use histogram::Histogram;

@@ -1,11 +1,12 @@
-//! What the fast path sees of a request: its head, where it lies in the read buffer.
+//! What an I/O thread shows of a request: its head, where it lies in the read buffer.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::head::{self, Head};
 
-/// A request as the fast path sees it: borrowed, without a body, a `GET` or a `HEAD`.
+/// A request before it goes to a worker: its head, borrowed. The fast path sees `GET` and `HEAD`
+/// without a body alone; [`Class`](crate::Class) sees any.
 pub struct Peek<'p> {
     head: &'p Head<'p, 'p>,
     peer: SocketAddr,
@@ -14,6 +15,11 @@ pub struct Peek<'p> {
 impl<'p> Peek<'p> {
     pub(crate) fn new(head: &'p Head<'p, 'p>, peer: SocketAddr) -> Self {
         Self { head, peer }
+    }
+
+    /// The method, as sent.
+    pub fn method(&self) -> &str {
+        self.head.method
     }
 
     /// Tells whether it is a `HEAD`, which is answered like a `GET`: the server leaves the body

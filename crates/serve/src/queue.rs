@@ -1,8 +1,13 @@
 //! The queue of jobs between I/O threads and workers: first in, first out.
 //!
-//! New requests are bounded. What goes on with an answer that was begun is not refused, and is
-//! bounded by the connections, since each has at most one such job; where both wait, workers take
-//! them in turn. One lock, held for a push or a pop. A push notifies a worker only if one sleeps.
+//! Each class of requests has a bounded queue and a number of workers that it may take; among
+//! those that may run, the oldest request is next. What goes on with an answer that was begun is
+//! not refused, and is bounded by the connections, since each has at most one such job; where both
+//! wait, workers take them in turn.
+//!
+//! One lock, held for a push or a pop. A push notifies a worker only if one sleeps. A worker that
+//! comes for more gives its class back under the same lock; if others may run then, it wakes one,
+//! as a push that found the class full has woken none that stayed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::class::{Class, ClassStats};
 use crate::exchange::Exchange;
 use crate::reply::Reply;
 use crate::stream::Pump;
@@ -27,13 +33,13 @@ pub(crate) struct Queue {
     /// Written by I/O threads (push) and workers (pop), under this lock.
     state: Mutex<State>,
     ready: Condvar,
-    bound: usize,
 }
 
-#[derive(Default)]
 struct State {
-    /// New requests, at most `bound`.
-    new: VecDeque<Job>,
+    /// The classes, in their order; the last takes what no other wants.
+    classes: Vec<Line>,
+    /// Counts requests, so that the oldest is known.
+    arrivals: u64,
     /// Answers that were begun.
     begun: VecDeque<Job>,
     /// The last job taken was one of `begun`.
@@ -42,20 +48,57 @@ struct State {
     closed: bool,
 }
 
+/// The requests of one class.
+struct Line {
+    name: String,
+    waiting: VecDeque<(u64, Arc<Exchange>, Bytes)>,
+    bound: usize,
+    running: usize,
+    workers: usize,
+    refused: u64,
+}
+
+/// What a worker takes of a class, to be given back with its next pop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(usize);
+
 impl Queue {
-    pub(crate) fn new(bound: usize) -> Self {
-        Self { state: Mutex::new(State::default()), ready: Condvar::new(), bound }
+    /// Makes a queue for each class, and one of `bound` for the rest.
+    pub(crate) fn new(classes: &[Class], bound: usize, workers: usize) -> Self {
+        let line = |name: &str, queue: Option<usize>, most: Option<usize>| Line {
+            name: name.to_owned(),
+            waiting: VecDeque::new(),
+            bound: queue.unwrap_or(bound),
+            running: 0,
+            workers: most.unwrap_or(workers),
+            refused: 0,
+        };
+        let lines = classes.iter().map(|class| line(&class.name, class.queue, class.workers));
+        let state = State {
+            classes: lines.chain([line("other", None, None)]).collect(),
+            arrivals: 0,
+            begun: VecDeque::new(),
+            last_begun: false,
+            sleeping: 0,
+            closed: false,
+        };
+        Self { state: Mutex::new(state), ready: Condvar::new() }
     }
 
-    /// Appends a request; false if the queue is full or closed. Never waits for room.
-    pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Bytes) -> bool {
+    /// Appends a request; gives its body back if its class is full or the queue is closed. Never
+    /// waits for room.
+    pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Bytes) -> Result<(), Bytes> {
         let mut state = self.state.lock();
-        if state.closed || state.new.len() >= self.bound {
-            return false;
+        state.arrivals += 1;
+        let (arrival, closed) = (state.arrivals, state.closed);
+        let line = &mut state.classes[exchange.class];
+        if closed || line.waiting.len() >= line.bound {
+            line.refused += 1;
+            return Err(body);
         }
-        state.new.push_back(Job::Handle { exchange, body });
+        line.waiting.push_back((arrival, exchange, body));
         self.notify(state);
-        true
+        Ok(())
     }
 
     /// Appends a job that goes on with an answer; drops it if the queue is closed.
@@ -75,14 +118,21 @@ impl Queue {
         }
     }
 
-    /// Waits for a job; `None` once the queue is closed and empty.
-    pub(crate) fn pop(&self) -> Option<Job> {
+    /// Gives back the place of the last job, and waits for the next; `None` once the queue is
+    /// closed and empty.
+    pub(crate) fn pop(&self, last: &mut Option<Place>) -> Option<Job> {
         let mut state = self.state.lock();
+        let gave_back = last.take().map(|Place(class)| state.classes[class].running -= 1);
         loop {
-            if let Some(job) = state.next() {
+            if let Some(job) = state.next(last) {
+                if gave_back.is_some() && state.sleeping > 0 && state.can_run() {
+                    self.notify(state);
+                }
                 return Some(job);
             }
-            if state.closed {
+            if state.closed && state.is_empty() {
+                // Those that sleep until a place is given back see the end now.
+                self.ready.notify_all();
                 return None;
             }
             state.sleeping += 1;
@@ -91,8 +141,19 @@ impl Queue {
         }
     }
 
+    /// Requests that wait.
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().new.len()
+        self.state.lock().classes.iter().map(|line| line.waiting.len()).sum()
+    }
+
+    pub(crate) fn classes(&self) -> Vec<ClassStats> {
+        let stats = |line: &Line| ClassStats {
+            name: line.name.clone(),
+            queued: line.waiting.len() as u64,
+            running: line.running as u64,
+            refused: line.refused,
+        };
+        self.state.lock().classes.iter().map(stats).collect()
     }
 
     /// Takes no more jobs; workers leave once the rest is done.
@@ -103,8 +164,34 @@ impl Queue {
 }
 
 impl State {
-    fn next(&mut self) -> Option<Job> {
-        self.last_begun = !self.begun.is_empty() && (self.new.is_empty() || !self.last_begun);
-        if self.last_begun { self.begun.pop_front() } else { self.new.pop_front() }
+    fn next(&mut self, place: &mut Option<Place>) -> Option<Job> {
+        let oldest = self.oldest();
+        self.last_begun = !self.begun.is_empty() && (oldest.is_none() || !self.last_begun);
+        if self.last_begun {
+            return self.begun.pop_front();
+        }
+        let class = oldest?;
+        let line = &mut self.classes[class];
+        let (_, exchange, body) = line.waiting.pop_front()?;
+        line.running += 1;
+        *place = Some(Place(class));
+        Some(Job::Handle { exchange, body })
+    }
+
+    /// The class whose first request came first, of those that may run.
+    fn oldest(&self) -> Option<usize> {
+        let may_run = |(at, line): (usize, &Line)| {
+            let (arrival, ..) = line.waiting.front().filter(|_| line.running < line.workers)?;
+            Some((*arrival, at))
+        };
+        self.classes.iter().enumerate().filter_map(may_run).min().map(|(_, at)| at)
+    }
+
+    fn can_run(&self) -> bool {
+        !self.begun.is_empty() || self.oldest().is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.classes.iter().all(|line| line.waiting.is_empty())
     }
 }

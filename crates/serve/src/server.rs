@@ -20,7 +20,7 @@ use crate::queue::Queue;
 use crate::reaper::{self, Reaper};
 use crate::stats::{IoCounters, Latency, Stats, WorkerCounters};
 use crate::stop::{self, Stopper};
-use crate::{AccessLog, Error, Peek, Reply, Stall, worker};
+use crate::{AccessLog, Class, ClassStats, Error, Peek, Reply, Stall, worker};
 
 /// How long a stopped server waits for the last lines of its log to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
@@ -128,6 +128,18 @@ impl Bound {
         self
     }
 
+    /// Gives a kind of request a queue of its own, and a share of the workers; classes are asked
+    /// in the order in which they were given.
+    ///
+    /// # Panics
+    ///
+    /// If there are 32 already.
+    pub fn class(mut self, class: Class) -> Self {
+        assert!(self.hooks.classes.len() < 32, "there are 32 classes already");
+        self.hooks.classes.push(class);
+        self
+    }
+
     /// Writes a line for each request when its last byte has left, or it was given up.
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.log = Some(log);
@@ -155,8 +167,8 @@ impl Bound {
         let shared = Arc::new(Shared {
             started: Instant::now(),
             hot,
+            queue: Queue::new(&hooks.classes, config.queue, config.workers),
             hooks,
-            queue: Queue::new(config.queue),
             mailboxes,
             io: (0..config.io_threads).map(|_| IoCounters::default()).collect(),
             workers: (0..config.workers).map(|_| WorkerCounters::default()).collect(),
@@ -319,6 +331,11 @@ impl Meter {
     /// Reads the counters.
     pub fn stats(&self) -> Stats {
         Stats::collect(&self.shared)
+    }
+
+    /// Reads how each class of requests is doing, in their order; the last is `other`.
+    pub fn classes(&self) -> Vec<ClassStats> {
+        self.shared.queue.classes()
     }
 
     /// Reads how long requests took: in the queue, in the handler, in delivery.

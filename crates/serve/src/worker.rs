@@ -22,7 +22,8 @@ use crate::stream;
 /// The life of worker `index`: ends when the queue is closed and empty.
 pub(crate) fn run(shared: &Arc<Shared>, handler: &dyn Handler, index: usize) {
     let counters = &shared.workers[index];
-    while let Some(job) = shared.queue.pop() {
+    let mut place = None;
+    while let Some(job) = shared.queue.pop(&mut place) {
         match job {
             Job::Handle { exchange, body } => handle(handler, counters, exchange, body),
             Job::Open { exchange, reply } => read(counters, || stream::open(&exchange, *reply)),

@@ -8,13 +8,13 @@ use http::StatusCode;
 use super::IoThread;
 use super::conn::{Conn, Sending};
 use super::hit::Judged;
-use crate::Peek;
 use crate::answer::{self, Asked, Reading};
 use crate::head::{Framing, Head};
 use crate::hot::HotInsert;
 use crate::render::{Outgoing, Persist};
 use crate::reply::Reply;
 use crate::stats::add;
+use crate::{Class, Peek};
 
 impl IoThread {
     /// Asks the fast path; `None` if there is none, or if it leaves the request to a worker.
@@ -47,6 +47,16 @@ impl IoThread {
             self.keep(insert);
         }
         Some(Judged::Begun { len: head.len, sending: Box::new(Sending::new(Box::new(outgoing))) })
+    }
+
+    /// The first class that wants a request, or the one for what none wants.
+    pub(super) fn class_of(&self, conn: &Conn, head: &Head<'_, '_>) -> usize {
+        let classes = &self.shared.hooks.classes;
+        let peek = Peek::new(head, conn.peer);
+        let wants = |class: &Class| {
+            catch_unwind(AssertUnwindSafe(|| (class.matches)(&peek))).unwrap_or(false)
+        };
+        classes.iter().position(wants).unwrap_or(classes.len())
     }
 
     /// Calls the closure, and notes how long it took.

@@ -109,7 +109,8 @@ impl IoThread {
             State::Head { .. } | State::Body(_) => Some(TOO_SLOW.status),
             State::Waiting(exchange) => {
                 let queued = exchange.is_queued();
-                exchange.mark_left();
+                let told = exchange.mark_left();
+                self.chores.extend(told);
                 Some(if queued {
                     StatusCode::SERVICE_UNAVAILABLE
                 } else {

@@ -58,7 +58,8 @@ impl IoThread {
         }
         let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
         let shared = Arc::clone(&self.shared);
-        let exchange = Exchange::new(shared, id, conn.peer, bytes, &head, keep_alive);
+        let mut exchange = Exchange::new(shared, id, conn.peer, bytes, &head, keep_alive);
+        exchange.class = self.class_of(conn, &head);
         Judged::Request {
             len: head.len,
             exchange: Box::new(exchange),

@@ -375,7 +375,7 @@ impl IoThread {
         self.slots.release(slot, conn.seq);
         match conn.state {
             State::Waiting(exchange) => {
-                exchange.mark_left();
+                self.chores.extend(exchange.mark_left());
                 self.left(conn.peer, &exchange);
             }
             State::Sending(sending) => {

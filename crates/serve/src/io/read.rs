@@ -154,7 +154,7 @@ impl IoThread {
         if conn.eof {
             exchange.mark_half_closed();
         }
-        if !self.shared.queue.push(exchange, body) {
+        if self.shared.queue.push(exchange, body).is_err() {
             add(&self.counters().unavailable, 1);
             let status = StatusCode::SERVICE_UNAVAILABLE;
             self.answer_canned(conn, status, "too many requests wait", persist, is_head);

@@ -99,3 +99,58 @@ fn ticket_is_told_that_its_client_has_left() {
     ticket.complete(Reply::text("to nobody"));
     eventually("all closed", || server.stats().connections == 0);
 }
+
+#[test]
+fn whoever_works_for_a_ticket_is_called_when_nobody_waits() {
+    let (handler, tickets) = parking();
+    let settings = builder().handler_deadline(Duration::from_secs(10));
+    let server = start_with(settings, handler);
+    let ask = || {
+        let mut client = Client::connect(server.local_addr());
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        (client, tickets.recv_timeout(PATIENCE).unwrap())
+    };
+    let (tell, told) = mpsc::channel();
+    let teller = |name: &'static str| {
+        let tell = tell.clone();
+        move || tell.send(name).unwrap()
+    };
+    // Answered: nobody is called, whenever the client leaves.
+    let (mut client, ticket) = ask();
+    ticket.on_gone(teller("answered"));
+    ticket.complete(Reply::text("done"));
+    assert_eq!(client.answer().text(), "done");
+    drop(client);
+    // Told before, the last one alone; told after; and what panics takes nobody along.
+    let (client, ticket) = ask();
+    ticket.on_gone(teller("replaced"));
+    ticket.on_gone(teller("before"));
+    client.reset();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("before"));
+    assert!(ticket.is_gone());
+    ticket.on_gone(|| panic!("on purpose"));
+    ticket.on_gone(teller("after"));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("after"));
+    drop(ticket);
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn deadline_calls_whoever_works_for_the_ticket() {
+    let (tell, told) = mpsc::channel();
+    let (send, tickets) = mpsc::channel();
+    let (tell, send) = (Mutex::new(tell), Mutex::new(send));
+    let settings = builder().handler_deadline(Duration::from_millis(100));
+    // Asked for before the worker has seen the reply.
+    let server = start_with(settings, move |_: Request| {
+        let (ticket, reply) = Reply::later();
+        let tell = tell.lock().clone();
+        ticket.on_gone(move || tell.send(()).unwrap());
+        send.lock().send(ticket).unwrap();
+        reply
+    });
+    let mut client = Client::connect(server.local_addr());
+    assert_eq!(client.get("/").status, 504);
+    told.recv_timeout(PATIENCE).unwrap();
+    drop(tickets);
+}

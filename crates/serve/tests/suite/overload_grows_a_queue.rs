@@ -1,8 +1,10 @@
 //! Bounds: the queue, the connections, the time in the queue.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use larder_serve::{Reply, Request};
+use larder_serve::{Class, Reply, Request};
 
 use crate::client::{Client, Gate, builder, eventually, start_with};
 
@@ -120,4 +122,61 @@ fn head_has_no_body_however_it_ends() {
         assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{status}");
     }
     keeper.let_go();
+}
+
+#[test]
+fn class_takes_no_more_than_its_workers_and_its_queue() {
+    let (gate, keeper) = Gate::new();
+    let (running, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let bound = builder().workers(3).bind("127.0.0.1:0").unwrap();
+    let slow = Class::new("slow", |peek| peek.path() == "/slow").queue(2).workers(1);
+    let bad = Class::new("bad", |peek| if peek.method() == "PUT" { panic!() } else { false });
+    let server = bound.class(slow).class(bad).start(move |request: Request| {
+        if request.path() == "/slow" {
+            seen.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+            gate.pass();
+            running.fetch_sub(1, SeqCst);
+        }
+        Reply::text("done")
+    });
+    let server = server.unwrap();
+    let classes = || {
+        let numbers = |c: larder_serve::ClassStats| (c.name, c.queued, c.running, c.refused);
+        server.meter().classes().into_iter().map(numbers).collect::<Vec<_>>()
+    };
+    let mut slow: Vec<Client> = (0..4).map(|_| Client::connect(server.local_addr())).collect();
+    for (i, client) in slow.iter_mut().enumerate() {
+        client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+        match i {
+            0 => keeper.wait(),
+            3 => assert_eq!(client.answer().status, 503),
+            _ => eventually("queued", || server.stats().queued == i as u64),
+        }
+    }
+    // The other workers are there for everybody else, also while one of the class is let go.
+    let mut fast = Client::connect(server.local_addr());
+    for _ in 0..20 {
+        assert_eq!(fast.get("/").text(), "done");
+    }
+    assert_eq!(fast.ask("PUT", "/", "Content-Length: 0\r\n").text(), "done");
+    assert_eq!(classes()[0], ("slow".to_owned(), 2, 1, 1));
+    for client in &mut slow[..3] {
+        keeper.let_go();
+        assert_eq!(client.answer().text(), "done");
+        assert_eq!(fast.get("/").text(), "done");
+    }
+    assert_eq!(most.load(SeqCst), 1);
+    eventually("all places are given back", || classes().iter().all(|c| (c.1, c.2) == (0, 0)));
+    assert_eq!(classes()[2].0, "other");
+    // At a stop, what waits for a place of its class is not waited for.
+    slow[3].send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    slow[0].send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("queued", || server.stats().queued == 1);
+    server.stopper().stop();
+    keeper.let_go();
+    keeper.let_go();
+    assert_eq!(slow[0].answer().text(), "done");
+    server.join();
 }
