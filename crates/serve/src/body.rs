@@ -1,12 +1,13 @@
 //! Request bodies: as many bytes as `Content-Length` says, or chunks, strictly read.
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use crate::head::{Framing, Refusal, is_token, refuse};
 
 /// The longest chunk-size line, extensions included; we read none of them.
 const MAX_CHUNK_LINE: usize = 256;
+/// The most bytes of extensions in one body: without this, each byte of it could bring a line.
+const MAX_EXTENSIONS: usize = 16 * 1024;
 /// The most bytes of trailers; they are checked for form and dropped.
 const MAX_TRAILERS: usize = 4096;
 /// What is reserved before a byte has arrived: a claimed length costs the client nothing.
@@ -15,8 +16,13 @@ const FIRST_RESERVE: usize = 16 * 1024;
 /// A body on its way in.
 pub(crate) struct BodyReader {
     state: State,
+    /// The body so far, but for what was taken out.
     bytes: Vec<u8>,
+    /// Bytes of the body so far, with what was taken out.
+    received: u64,
     limit: u64,
+    /// Bytes of chunk extensions so far.
+    extensions: usize,
     /// All bytes taken from the connection, framing included; the minimum rate counts these.
     taken: u64,
 }
@@ -76,7 +82,8 @@ impl BodyReader {
             Framing::Length(length) => FIRST_RESERVE.min(length as usize),
             _ => 0,
         };
-        Ok(Self { state, bytes: Vec::with_capacity(reserve), limit, taken: 0 })
+        let bytes = Vec::with_capacity(reserve);
+        Ok(Self { state, bytes, received: 0, limit, extensions: 0, taken: 0 })
     }
 
     /// Takes what belongs to the body from the front of `input`; says how much that was.
@@ -103,19 +110,43 @@ impl BodyReader {
         self.taken
     }
 
-    pub(crate) fn into_bytes(self) -> Bytes {
-        Bytes::from(self.bytes)
+    /// The body so far, to be kept elsewhere; what comes next is collected anew.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Bytes of the body that are here.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Memory that the body takes here.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     fn data(&mut self, input: &[u8], left: u64, chunked: bool) -> usize {
         let n = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.make_room(n, (!chunked).then_some(left));
         self.bytes.extend_from_slice(&input[..n]);
+        self.received += n as u64;
         self.state = match (left - n as u64, chunked) {
             (0, true) => State::DataEnd { cr: false },
             (0, false) => State::Done,
             (left, chunked) => State::Data { left, chunked },
         };
         n
+    }
+
+    /// Doubles the memory as it fills, but takes none beyond the end of the body if that is known.
+    fn make_room(&mut self, n: usize, left: Option<u64>) {
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if capacity - len >= n {
+            return;
+        }
+        let most = left.and_then(|left| len.checked_add(usize::try_from(left).ok()?));
+        let wanted = (2 * capacity).max(len + n).min(most.unwrap_or(usize::MAX));
+        self.bytes.reserve_exact(wanted - len);
     }
 
     /// One byte of framing.
@@ -136,7 +167,7 @@ impl BodyReader {
     }
 
     fn size_line(
-        &self,
+        &mut self,
         b: u8,
         size: u64,
         digits: u8,
@@ -159,6 +190,10 @@ impl BodyReader {
             (SizePart::Digits, b';') => next(size, digits, SizePart::Extension),
             (SizePart::Digits | SizePart::Extension, b'\r') => next(size, digits, SizePart::Lf),
             (SizePart::Extension, b) if b == b'\t' || (b >= b' ' && b != 0x7f) => {
+                self.extensions += 1;
+                if self.extensions > MAX_EXTENSIONS {
+                    return Err(bad("too many chunk extensions"));
+                }
                 next(size, digits, SizePart::Extension)
             }
             (SizePart::Lf, b'\n') => self.chunk(size),
@@ -170,7 +205,7 @@ impl BodyReader {
         if size == 0 {
             return Ok(State::Trailers { line: 0, total: 0, cr: false, colon: false });
         }
-        if self.bytes.len() as u64 + size > self.limit {
+        if self.received + size > self.limit {
             return Err(TOO_LARGE);
         }
         Ok(State::Data { left: size, chunked: true })
@@ -214,7 +249,7 @@ mod tests {
             assert_eq!(n, part.len());
         }
         let done = reader.is_done();
-        Ok((reader.into_bytes().to_vec(), at, done))
+        Ok((reader.take(), at, done))
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ pub(crate) struct Config {
     pub(crate) queue: usize,
     pub(crate) max_connections: usize,
     pub(crate) max_head_bytes: usize,
-    pub(crate) max_body_bytes: usize,
+    pub(crate) max_body_bytes: u64,
+    pub(crate) spill_body_above: usize,
+    pub(crate) body_memory: usize,
+    pub(crate) spill_dir: Option<PathBuf>,
     pub(crate) header_timeout: Duration,
     pub(crate) body_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -52,6 +56,9 @@ impl Builder {
                 max_connections: 10_000,
                 max_head_bytes: 16 * 1024,
                 max_body_bytes: 1024 * 1024,
+                spill_body_above: 1024 * 1024,
+                body_memory: 256 * 1024 * 1024,
+                spill_dir: None,
                 header_timeout: Duration::from_secs(10),
                 body_timeout: Duration::from_secs(30),
                 idle_timeout: Duration::from_secs(60),
@@ -125,14 +132,43 @@ impl Builder {
         self
     }
 
-    /// Bytes of a request body, held in memory; a longer one is answered 413.
-    /// Default: 1 MiB. Bound: 0 to 1 GiB.
+    /// Bytes of a request body; a longer one is answered 413. A route may have a limit of its own:
+    /// see [`Router::body_limit`](crate::Router::body_limit). Default: 1 MiB. No bound, as what is
+    /// long goes to a file.
+    pub fn max_body_bytes(mut self, bytes: u64) -> Self {
+        self.config.max_body_bytes = bytes;
+        self
+    }
+
+    /// Bytes of a request body that are kept in memory; a longer one goes to a file without a name
+    /// in [`spill_dir`](Builder::spill_dir). Default: 1 MiB, so that with the default limit all are
+    /// in memory. Bound: up to 1 GiB.
     ///
     /// # Panics
     ///
     /// If out of bounds.
-    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
-        self.config.max_body_bytes = within("max_body_bytes", bytes, 0, 1024 * 1024 * 1024);
+    pub fn spill_body_above(mut self, bytes: usize) -> Self {
+        self.config.spill_body_above = within("spill_body_above", bytes, 0, 1024 * 1024 * 1024);
+        self
+    }
+
+    /// Memory that all request bodies take together, from their first byte until their handler has
+    /// dropped them. Above it, a request with a body is answered 503 and its connection closed.
+    /// Default: 256 MiB. Bound: 64 KiB up.
+    ///
+    /// # Panics
+    ///
+    /// If out of bounds.
+    pub fn body_memory(mut self, bytes: usize) -> Self {
+        self.config.body_memory = within("body_memory", bytes, 64 * 1024, usize::MAX);
+        self
+    }
+
+    /// The directory of long request bodies. Default: that of the system, e.g. `/tmp`; where that
+    /// is memory itself, choose one on a disk. If a body cannot be written there, it is answered
+    /// 503.
+    pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.spill_dir = Some(dir.into());
         self
     }
 

@@ -66,7 +66,7 @@ pub fn body<'a>(
         }
     }
     let (taken, done) = (reader.taken() as usize, reader.is_done());
-    Some((reader.into_bytes().to_vec(), taken, done))
+    Some((reader.take(), taken, done))
 }
 
 /// What a `Range` header comes to.

@@ -44,6 +44,7 @@
 mod alive;
 mod answer;
 mod body;
+mod budget;
 mod builder;
 mod class;
 mod conditional;
@@ -74,10 +75,12 @@ mod request;
 mod router;
 mod server;
 mod sibling;
+mod spill;
 mod stall;
 mod stats;
 mod stop;
 mod stream;
+mod upload;
 mod worker;
 
 pub use builder::Builder;
@@ -98,3 +101,4 @@ pub use server::{Bound, Meter, Running, Server};
 pub use stall::Stall;
 pub use stats::{Latency, Stats};
 pub use stop::Stopper;
+pub use upload::Body;

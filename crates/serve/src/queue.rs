@@ -12,9 +12,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::Body;
 use crate::class::{Class, ClassStats};
 use crate::exchange::Exchange;
 use crate::reply::Reply;
@@ -22,7 +22,7 @@ use crate::stream::Pump;
 
 pub(crate) enum Job {
     /// A request for the handler.
-    Handle { exchange: Arc<Exchange>, body: Bytes },
+    Handle { exchange: Arc<Exchange>, body: Body },
     /// A stream that came by a ticket: its reader may block, and tickets must not.
     Open { exchange: Arc<Exchange>, reply: Box<Reply> },
     /// A stream under way.
@@ -51,7 +51,7 @@ struct State {
 /// The requests of one class.
 struct Line {
     name: String,
-    waiting: VecDeque<(u64, Arc<Exchange>, Bytes)>,
+    waiting: VecDeque<(u64, Arc<Exchange>, Body)>,
     bound: usize,
     running: usize,
     workers: usize,
@@ -87,7 +87,7 @@ impl Queue {
 
     /// Appends a request; gives its body back if its class is full or the queue is closed. Never
     /// waits for room.
-    pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Bytes) -> Result<(), Bytes> {
+    pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Body) -> Result<(), Body> {
         let mut state = self.state.lock();
         state.arrivals += 1;
         let (arrival, closed) = (state.arrivals, state.closed);

@@ -5,21 +5,21 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use percent_encoding::percent_decode_str;
 
+use crate::Body;
 use crate::exchange::Exchange;
 
 /// A whole request: its head was checked and its body read before a worker saw it.
 pub struct Request {
     exchange: Arc<Exchange>,
-    body: Bytes,
+    body: Body,
     params: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Request {
-    pub(crate) fn new(exchange: Arc<Exchange>, body: Bytes) -> Self {
+    pub(crate) fn new(exchange: Arc<Exchange>, body: Body) -> Self {
         Self { exchange, body, params: Vec::new() }
     }
 
@@ -70,8 +70,8 @@ impl Request {
         self.headers().get(name)
     }
 
-    /// The body, with chunks joined; empty if there was none.
-    pub fn body(&self) -> &Bytes {
+    /// The body, whole; empty if there was none.
+    pub fn body(&self) -> &Body {
         &self.body
     }
 

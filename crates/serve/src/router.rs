@@ -36,6 +36,7 @@ pub struct Router {
 
 struct Route {
     pattern: String,
+    body_limit: Option<u64>,
     handlers: Vec<(Method, Box<dyn Handler>)>,
 }
 
@@ -82,12 +83,44 @@ impl Router {
         self.route(Method::POST, pattern, handler)
     }
 
+    /// Sets how many bytes of body a request to this pattern may bring, by whatever method; a
+    /// longer one is answered 413 before it is read. Default: that of the server,
+    /// [`max_body_bytes`](crate::Builder::max_body_bytes). No bound, as what is long goes to a
+    /// file.
+    ///
+    /// # Panics
+    ///
+    /// If no route has this pattern.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use larder_serve::{Reply, Request, Router};
+    ///
+    /// let router = Router::new()
+    ///     .post("/comment", |_: Request| Reply::text("said"))
+    ///     .body_limit("/comment", 4096)
+    ///     .post("/film", |request: Request| Reply::text(request.body().len().to_string()))
+    ///     .body_limit("/film", 8 << 30);
+    /// # let _ = router;
+    /// ```
+    pub fn body_limit(mut self, pattern: &str, bytes: u64) -> Self {
+        let route = self.routes.iter_mut().find(|route| route.pattern == pattern);
+        let Some(route) = route else { panic!("no route has the pattern {pattern:?}") };
+        route.body_limit = Some(bytes);
+        self
+    }
+
     fn add(&mut self, pattern: &str) -> usize {
         let at = self.routes.len();
         if let Err(error) = self.paths.insert(pattern, at) {
             panic!("cannot route {pattern:?}: {error}");
         }
-        self.routes.push(Route { pattern: pattern.to_owned(), handlers: Vec::new() });
+        self.routes.push(Route {
+            pattern: pattern.to_owned(),
+            body_limit: None,
+            handlers: Vec::new(),
+        });
         at
     }
 }
@@ -107,6 +140,13 @@ impl Handler for Router {
         };
         request.set_params(params);
         handler.handle(request)
+    }
+
+    fn body_limit(&self, method: &Method, path: &str) -> Option<u64> {
+        let route = &self.routes[*self.paths.at(path).ok()?.value];
+        // A handler may be a router in its turn, or know better.
+        let own = || route.handler(method)?.body_limit(method, path);
+        route.body_limit.or_else(own)
     }
 }
 

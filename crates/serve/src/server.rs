@@ -10,6 +10,7 @@ use std::{fmt, io};
 use socket2::SockRef;
 
 use crate::alive::{Alive, Kind, Leave};
+use crate::budget::Budget;
 use crate::builder::{Builder, Config};
 use crate::handler::Handler;
 use crate::hooks::Hooks;
@@ -18,6 +19,7 @@ use crate::io::{IoThread, Mailbox};
 use crate::prefetch::{self, Prefetch};
 use crate::queue::Queue;
 use crate::reaper::{self, Reaper};
+use crate::spill::{self, Chunk};
 use crate::stats::{IoCounters, Latency, Stats, WorkerCounters};
 use crate::stop::{self, Stopper};
 use crate::{AccessLog, Class, ClassStats, Error, Peek, Reply, Stall, worker};
@@ -50,6 +52,9 @@ pub(crate) struct Shared {
     /// Each written by its worker alone.
     pub(crate) workers: Vec<WorkerCounters>,
     pub(crate) prefetch: mpsc::SyncSender<Prefetch>,
+    pub(crate) spill: mpsc::SyncSender<Chunk>,
+    /// The memory of all request bodies.
+    pub(crate) bodies: Arc<Budget>,
     pub(crate) reaper: Reaper,
     /// Written by stoppers; see `stop`.
     pub(crate) phase: AtomicU8,
@@ -156,6 +161,7 @@ impl Bound {
         let Self { config, listener, addr, hot, mut hooks, log } = self;
         let (reaper, chores) = Reaper::new();
         let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
+        let (spill, chunks) = mpsc::sync_channel(config.max_connections.min(spill::PLACES));
         let mut polls = Vec::new();
         let mut mailboxes = Vec::new();
         for _ in 0..config.io_threads {
@@ -173,6 +179,8 @@ impl Bound {
             io: (0..config.io_threads).map(|_| IoCounters::default()).collect(),
             workers: (0..config.workers).map(|_| WorkerCounters::default()).collect(),
             prefetch,
+            spill,
+            bodies: Budget::new(config.body_memory),
             reaper,
             phase: AtomicU8::new(stop::SERVING),
             alive: Alive::default(),
@@ -180,6 +188,8 @@ impl Bound {
         });
         let mut running = Running { shared: Arc::clone(&shared), addr, threads: Vec::new() };
         reaper::start(chores).map_err(failed)?;
+        let dir = shared.config.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        spill::start(&shared, dir, chunks).map_err(failed)?;
         running.start_threads(polls, listener, Arc::new(handler), wanted).map_err(failed)?;
         Ok(running)
     }
@@ -208,7 +218,8 @@ impl Running {
     ) -> io::Result<()> {
         let mut listener = Some(listener);
         for (index, poll) in polls.into_iter().enumerate() {
-            let io = IoThread::new(Arc::clone(&self.shared), index, poll, listener.take())?;
+            let (shared, handler) = (Arc::clone(&self.shared), Arc::clone(&handler));
+            let io = IoThread::new(shared, handler, index, poll, listener.take())?;
             self.spawn(format!("larder-io-{index}"), Kind::Io, move || io.run())?;
         }
         for index in 0..self.shared.config.workers {

@@ -91,6 +91,8 @@ pub struct Stats {
     pub hot_entries: u64,
     /// Jobs that wait for a worker now.
     pub queued: u64,
+    /// Memory that request bodies take now.
+    pub body_bytes: u64,
     /// Workers in a handler, or in the reader of a stream, now.
     pub busy_workers: u64,
     /// Lines of the access log that found no room, or could not be written.
@@ -158,6 +160,7 @@ impl Stats {
             hot_bytes: io(|c| &c.hot_bytes),
             hot_entries: io(|c| &c.hot_entries),
             queued: queued as u64,
+            body_bytes: shared.bodies.used() as u64,
             busy_workers: worker(|c| &c.busy),
             handled: worker(|c| &c.handled),
             log_dropped,

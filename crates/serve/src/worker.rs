@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
 
+use crate::Body;
 use crate::answer::{self, Asked, Reading};
 use crate::exchange::Exchange;
 use crate::handler::Handler;
@@ -42,7 +42,7 @@ fn read(counters: &WorkerCounters, work: impl FnOnce()) {
     set(&counters.busy, 0);
 }
 
-fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchange>, body: Bytes) {
+fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchange>, body: Body) {
     if !exchange.begin() {
         add(&counters.dropped, 1);
         // Nobody listens if the client has gone; if it is merely late, it is told so.

@@ -69,7 +69,7 @@ fn read_cut(bytes: &[u8], cuts: &[usize]) -> Result<Option<Vec<u8>>, Refusal> {
     for end in cuts.iter().copied().filter(|&end| end > len).chain([bytes.len()]) {
         at += body.feed(&bytes[at..end])?;
     }
-    Ok(body.is_done().then(|| body.into_bytes().to_vec()))
+    Ok(body.is_done().then(|| body.take()))
 }
 
 /// Heads that are nearly right, so that more than the first byte is tested.

@@ -21,8 +21,10 @@ use mio::net::TcpStream;
 use super::ended::{Times, status_of};
 use super::wheel::Timer;
 use crate::body::BodyReader;
+use crate::budget::Reserved;
 use crate::exchange::Exchange;
 use crate::render::{OutBody, Outgoing};
+use crate::spill::Spilled;
 
 /// Memory above this is given back by the reaper: the kernel takes it away page by page.
 const LARGE_BYTES: usize = 512 * 1024;
@@ -66,6 +68,12 @@ pub(crate) struct Receiving {
     pub(crate) exchange: Exchange,
     pub(crate) reader: BodyReader,
     pub(crate) started: Instant,
+    /// The memory of what `reader` holds.
+    pub(crate) reserved: Reserved,
+    /// What of the body is in a file.
+    pub(crate) spilled: Option<Spilled>,
+    /// Since when a chunk is being written; nothing is read meanwhile, and `spilled` is away.
+    pub(crate) writing: Option<Instant>,
 }
 
 pub(crate) struct Sending {

@@ -106,6 +106,10 @@ impl IoThread {
                 add(&self.counters().timed_out, 1);
                 None
             }
+            // It is us who are too slow.
+            State::Body(receiving) if receiving.writing.is_some() => {
+                Some(StatusCode::SERVICE_UNAVAILABLE)
+            }
             State::Head { .. } | State::Body(_) => Some(TOO_SLOW.status),
             State::Waiting(exchange) => {
                 let queued = exchange.is_queued();
@@ -120,6 +124,7 @@ impl IoThread {
         };
         if let Some(status) = status {
             add(&self.counters().timed_out, 1);
+            self.forget_body(&mut conn);
             conn.linger = true;
             conn.unread = Vec::new();
             let reason =

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use super::ended::Times;
 use crate::hot::HotInsert;
 use crate::render::Outgoing;
+use crate::spill::Spilled;
 use crate::stream::Then;
 
 /// Names one request on one connection of one I/O thread; never used again for another.
@@ -36,6 +37,8 @@ pub(crate) enum Message {
     Warm { id: ExchangeId, until: u64 },
     /// A part of a stream, and where its reader is now.
     Piece { id: ExchangeId, piece: Bytes, then: Then },
+    /// A chunk of a request body is written; `None` if that failed.
+    Spilled { id: ExchangeId, spilled: Option<Spilled> },
     /// Descriptors ran out elsewhere: close an idle connection.
     Shed,
 }

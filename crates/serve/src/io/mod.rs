@@ -6,7 +6,7 @@
 //! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
 //! once, and `Conn::readable` remembers what an event said.
 //!
-//! `conn` is the state machine, `read`, `hit`, `send` and `finish` its steps, `window` the shared
+//! `conn` is the state machine, `read`, `receive`, `hit`, `send` and `finish` its steps, `window` the shared
 //! read buffer, `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
 
 mod accept;
@@ -18,6 +18,7 @@ mod finish;
 mod hit;
 pub(crate) mod mailbox;
 mod read;
+mod receive;
 mod send;
 mod turn;
 mod wheel;
@@ -33,6 +34,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::date::DateCache;
+use crate::handler::Handler;
 use crate::hot::{HotCache, HotInsert};
 use crate::log::Lines;
 use crate::reaper::Chore;
@@ -60,6 +62,8 @@ const TURN_STEPS: usize = 256;
 
 pub(crate) struct IoThread {
     shared: Arc<Shared>,
+    /// Asked for the limits of bodies. Not in what is shared, since it may hold a meter.
+    handler: Arc<dyn Handler>,
     index: usize,
     poll: Poll,
     slots: Slots,
@@ -102,6 +106,7 @@ impl IoThread {
     /// Prepares a thread; the one that gets the listener accepts for all.
     pub(crate) fn new(
         shared: Arc<Shared>,
+        handler: Arc<dyn Handler>,
         index: usize,
         poll: Poll,
         listener: Option<TcpListener>,
@@ -112,6 +117,7 @@ impl IoThread {
         let lines = shared.hooks.log.as_ref();
         let lines = lines.map(|(format, sink)| Lines::new(*format, Arc::clone(sink)));
         Ok(Self {
+            handler,
             index,
             poll,
             slots: Slots::default(),
@@ -258,6 +264,7 @@ impl IoThread {
                 }
                 Message::Warm { id, until } => self.warmed(id, until),
                 Message::Piece { id, piece, then } => self.piece(id, piece, then),
+                Message::Spilled { id, spilled } => self.spilled(id, spilled),
                 Message::Shed => {
                     self.shed();
                 }
@@ -383,7 +390,8 @@ impl IoThread {
                 self.delivered(conn.peer, &sending, true);
                 self.discard(*sending);
             }
-            _ => {}
+            State::Body(receiving) => self.discard_spilled(receiving.spilled),
+            State::Head { .. } | State::Linger => {}
         }
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.resume();

@@ -1,18 +1,17 @@
-//! The reading half of a connection: heads and bodies.
+//! The reading half of a connection: heads, and whole requests on their way to a worker.
 
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use super::IoThread;
-use super::conn::{Conn, Receiving, State, Step};
+use super::conn::{Conn, State, Step};
 use super::hit::Judged;
 use super::window::{Fill, Window};
-use crate::body::BodyReader;
+use crate::Body;
 use crate::exchange::Exchange;
-use crate::head::{self, Framing};
+use crate::head;
 use crate::render::Persist;
 use crate::stats::add;
 
@@ -80,71 +79,14 @@ impl IoThread {
         }
     }
 
-    fn take_request(
+    /// Queues a whole request for a worker.
+    pub(super) fn dispatch(
         &mut self,
         slot: u32,
         conn: &mut Conn,
         exchange: Exchange,
-        framing: Framing,
-        hurry: bool,
+        body: Body,
     ) -> Step {
-        if framing == Framing::None {
-            return self.dispatch(slot, conn, exchange, Bytes::new());
-        }
-        let reader = match BodyReader::new(framing, self.shared.config.max_body_bytes as u64) {
-            Ok(reader) => reader,
-            Err(refusal) => {
-                let is_head = exchange.method == http::Method::HEAD;
-                conn.state = State::Waiting(Arc::new(exchange));
-                return self.refuse(conn, refusal, is_head);
-            }
-        };
-        if hurry {
-            const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-            // A socket still full of earlier answers takes nothing: then the client goes without,
-            // and sends its body after a wait of its own (RFC 9110, 10.1.1). But half a line, which
-            // the next answer would follow, cannot be taken back.
-            match write(conn, CONTINUE, b"") {
-                Ok(sent) if sent == 0 || sent == CONTINUE.len() => {}
-                _ => return Step::Close,
-            }
-        }
-        conn.state = State::Body(Box::new(Receiving { exchange, reader, started: self.now }));
-        Step::Next
-    }
-
-    pub(super) fn read_body(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
-        window.load(conn);
-        let State::Body(receiving) = &mut conn.state else { return Step::Close };
-        match receiving.reader.feed(window.bytes()) {
-            Ok(used) => window.consume(used),
-            Err(refusal) => {
-                let is_head = conn.is_head();
-                return self.refuse(conn, refusal, is_head);
-            }
-        }
-        if receiving.reader.is_done() {
-            let state = std::mem::replace(&mut conn.state, State::Linger);
-            let State::Body(receiving) = state else { return Step::Close };
-            let Receiving { mut exchange, reader, .. } = *receiving;
-            exchange.restart(self.now);
-            return self.dispatch(slot, conn, exchange, reader.into_bytes());
-        }
-        let config = &self.shared.config;
-        let allowed = config.body_timeout + rate(receiving.reader.taken(), config.min_rate);
-        let left = allowed.saturating_sub(self.now - receiving.started);
-        let patience = left.min(config.body_timeout);
-        // Before each read and not only where one blocks: a turn may end without that.
-        self.wheel.set(&mut conn.timer, slot, self.now, patience);
-        match window.fill(conn) {
-            Fill::More => Step::Next,
-            Fill::Eof | Fill::Broken => Step::Close,
-            Fill::Blocked => Step::Park,
-        }
-    }
-
-    /// Queues a whole request for a worker.
-    fn dispatch(&mut self, slot: u32, conn: &mut Conn, exchange: Exchange, body: Bytes) -> Step {
         let persist = Persist::new(exchange.keep_alive, exchange.minor);
         let is_head = exchange.method == http::Method::HEAD;
         let exchange = Arc::new(exchange);
@@ -154,7 +96,11 @@ impl IoThread {
         if conn.eof {
             exchange.mark_half_closed();
         }
-        if self.shared.queue.push(exchange, body).is_err() {
+        if let Err(body) = self.shared.queue.push(exchange, body) {
+            if body.file().is_some() {
+                // Closing it may take time.
+                self.chores.push(Box::new(move || drop(body)));
+            }
             add(&self.counters().unavailable, 1);
             let status = StatusCode::SERVICE_UNAVAILABLE;
             self.answer_canned(conn, status, "too many requests wait", persist, is_head);

@@ -11,10 +11,10 @@ use crate::vectors::{BODY_LIMIT, accepted, refused};
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn server() -> Running {
-    start_with(builder().max_body_bytes(BODY_LIMIT), |request: Request| {
+    start_with(builder().max_body_bytes(BODY_LIMIT as u64), |request: Request| {
         assert_ne!(request.path(), "/smuggled");
         let line = format!("{} {} ", request.method(), request.target());
-        let reply = Reply::text([line.as_bytes(), request.body()].concat());
+        let reply = Reply::text([line.as_bytes(), request.body().bytes().unwrap()].concat());
         if request.body().is_empty() { reply.hot() } else { reply }
     })
 }

@@ -7,7 +7,7 @@ use crate::client::{Client, builder, start, start_with};
 
 fn echo(request: Request) -> Reply {
     let content_type = request.header(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("x/y");
-    Reply::bytes(content_type, request.body().clone())
+    Reply::bytes(content_type, request.body().bytes().unwrap().clone())
 }
 
 #[test]

@@ -125,12 +125,12 @@ fn server() -> (Running, Seen) {
     let see = Arc::clone(&seen);
     // The client shuts down its side at once and still wants its answers.
     let builder =
-        builder().workers(1).max_body_bytes(BODY_LIMIT).half_close(Duration::from_secs(60));
+        builder().workers(1).max_body_bytes(BODY_LIMIT as u64).half_close(Duration::from_secs(60));
     let server = start_with(builder, move |request: Request| {
         // hyper's way to say them: the authority of a target as its own, and a path always.
         let target = request.target().parse().map(|uri: hyper::Uri| uri.to_string());
         let target = target.unwrap_or_else(|_| NO_URI.to_owned());
-        see.lock().push(line(request.method().as_str(), &target, request.body()));
+        see.lock().push(line(request.method().as_str(), &target, request.body().bytes().unwrap()));
         Reply::text("")
     });
     (server, seen)

@@ -3,6 +3,7 @@
 mod ambiguous_framing_is_accepted;
 mod answers_get_mixed_up;
 mod blocked_workers_stop_hits;
+mod bodies_fill_the_memory;
 mod body_is_misread;
 mod client;
 mod coding_is_not_asked_for;
