@@ -27,6 +27,7 @@ pub(crate) struct IoCounters {
     pub(crate) hot_bytes: AtomicU64,
     pub(crate) hot_entries: AtomicU64,
     pub(crate) short: AtomicU64,
+    pub(crate) cold: AtomicU64,
     /// Of requests that went to a worker, at the end of their delivery.
     pub(crate) queue: Recorder,
     pub(crate) handler: Recorder,
@@ -83,6 +84,8 @@ pub struct Stats {
     pub aborted: u64,
     /// Of these, cut since a file or a stream ended before its time.
     pub short: u64,
+    /// Parts of files that were not in memory when they were to be sent.
+    pub cold_parts: u64,
     /// Bytes handed to the sockets, heads included.
     pub bytes_sent: u64,
     /// Bytes kept in the response caches.
@@ -156,6 +159,7 @@ impl Stats {
             unavailable: io(|c| &c.unavailable),
             aborted: io(|c| &c.aborted),
             short: io(|c| &c.short),
+            cold_parts: io(|c| &c.cold),
             bytes_sent: io(|c| &c.bytes_sent),
             hot_bytes: io(|c| &c.hot_bytes),
             hot_entries: io(|c| &c.hot_entries),

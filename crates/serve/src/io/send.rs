@@ -130,6 +130,7 @@ impl IoThread {
         let id = ExchangeId { thread: self.index as u32, slot, seq: conn.seq };
         let State::Sending(state) = &mut conn.state else { return Step::Close };
         let OutBody::File { file, .. } = &state.outgoing.body else { return Step::Close };
+        add(&self.shared.io[self.index].cold, 1);
         let waiting = Arc::new(());
         let file = Arc::clone(file);
         let wanted = Prefetch { id, file, part, waiting: Arc::downgrade(&waiting) };

@@ -7,6 +7,7 @@ mod bodies_fill_the_memory;
 mod body_is_misread;
 mod client;
 mod coding_is_not_asked_for;
+mod cold_file_waits_on_the_io_thread;
 mod conditions_are_ignored;
 mod departed_client_is_served;
 mod fast_path_takes_its_thread_along;
