@@ -29,7 +29,7 @@ fn make_cold(file: &File) -> bool {
 
 #[test]
 fn cold_parts_are_fetched_elsewhere_and_arrive_whole() {
-    let body: Vec<u8> = (0..LEN as u64).map(|i| (i * i >> 7) as u8).collect();
+    let body: Vec<u8> = (0..LEN as u64).map(|i| ((i * i) >> 7) as u8).collect();
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     file.write_all(&body).unwrap();
     let file = Arc::new(file);
