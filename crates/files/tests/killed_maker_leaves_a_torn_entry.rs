@@ -19,8 +19,12 @@ fn key(n: usize) -> Key {
 
 /// Of very different lengths, some of which go to the draft before they are complete.
 fn body(n: usize) -> Vec<u8> {
-    let len = [0, 1, 700, 20_000, 300_000, 1_500_000][n % 6];
-    (0..len).map(|at| (at / 5 + n) as u8).collect()
+    let len = [0, 1, 700, 20_000, 300_000, 600_000][n % 6];
+    let piece: Vec<u8> = (0..251).map(|at| (at / 5 + n) as u8).collect();
+    // Quickly, so that the child spends its time on what is to be interrupted.
+    let mut body = piece.repeat(len / piece.len() + 1);
+    body.truncate(len);
+    body
 }
 
 #[test]
@@ -29,19 +33,24 @@ fn child_that_never_ends() {
     let Some(dir) = child::dir() else { return };
     let cache = FileCache::open(dir, Limits::new().max_files(KEYS / 2)).unwrap();
     println!("\nrunning");
-    for n in (0..KEYS).cycle() {
-        let whole = body(n);
-        let made = cache
-            .get_or_make(&key(n), |out| whole.chunks(50_000).try_for_each(|c| out.write_all(c)));
-        assert_eq!(made.unwrap().read().unwrap(), whole);
-        cache.remove(&key(n.wrapping_mul(7) % KEYS));
-    }
+    let make = |first: usize| {
+        for n in (0..KEYS).cycle().skip(first) {
+            let whole = body(n);
+            let made = cache.get_or_make(&key(n), |out| {
+                whole.chunks(50_000).try_for_each(|chunk| out.write_all(chunk))
+            });
+            assert_eq!(made.unwrap().read().unwrap(), whole);
+            cache.remove(&key(n.wrapping_mul(7) % KEYS));
+        }
+    };
+    // Several at once, so that whenever the end comes, one of them is most likely making something.
+    std::thread::scope(|scope| (0..4).for_each(|nth| drop(scope.spawn(move || make(nth * 5)))));
 }
 
 #[test]
 fn killed_at_any_point_two_hundred_times() {
     let dir = tempfile::tempdir().unwrap();
-    let mut seen = 0;
+    let (mut seen, mut drafts) = (0, 0);
     for round in 0..ROUNDS {
         let mut maker = child::command("child_that_never_ends", dir.path())
             .stdout(Stdio::piped())
@@ -53,11 +62,12 @@ fn killed_at_any_point_two_hundred_times() {
         std::thread::sleep(Duration::from_micros(round * 7919 % 12_000));
         maker.kill().unwrap();
         maker.wait().unwrap();
-        if round % 10 == 9 {
-            seen += verify(dir.path());
-        }
+        drafts += fs::read_dir(dir.path().join("drafts")).unwrap().count();
+        seen += verify(dir.path());
     }
     assert!(seen > 0, "no child lived long enough to publish anything");
+    assert!(drafts > 0, "no child was killed while it made something");
+    println!("{seen} entries and {drafts} drafts left by {ROUNDS} killed processes");
 }
 
 /// Opens what was left, and returns how many entries there were.
