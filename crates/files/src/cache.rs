@@ -72,7 +72,8 @@ impl FileCache {
         found
     }
 
-    /// The entry of `key` if its descriptor is open: never a system call, never a wait.
+    /// The entry of `key` if its descriptor is open: never a system call, never a wait, on any
+    /// machine that can tell the time without one.
     pub fn get_hot(&self, key: &Key) -> Option<Entry> {
         let found = self.store.find_hot(key)?;
         self.store.counters.add(Event::HitHot);

@@ -181,7 +181,8 @@ impl Name {
     }
 
     pub(crate) fn file_name(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = |byte: &u8| [hex_of(byte >> 4), hex_of(byte & 15)];
+        self.0.iter().flat_map(digits).collect()
     }
 
     /// `xx/yy` below the root.
@@ -191,7 +192,9 @@ impl Name {
 
     /// `xx/yy/<name>` below `root`.
     pub(crate) fn path(&self, root: &Path) -> PathBuf {
-        let mut path = root.join(self.directory());
+        let mut path = PathBuf::with_capacity(root.as_os_str().len() + 2 * Name::LEN + 8);
+        path.push(root);
+        path.push(self.directory());
         path.push(self.file_name());
         path
     }
@@ -199,9 +202,13 @@ impl Name {
 
 /// The directory, below the root, of all entries whose name begins with `prefix`.
 pub(crate) fn directory_of(prefix: &[u8]) -> PathBuf {
-    let mut path = PathBuf::from(format!("{:02x}", prefix[0]));
-    path.push(format!("{:02x}", prefix[1]));
-    path
+    let [a, b] = [prefix[0], prefix[1]];
+    let digits = [hex_of(a >> 4), hex_of(a & 15), '/', hex_of(b >> 4), hex_of(b & 15)];
+    PathBuf::from(String::from_iter(digits))
+}
+
+fn hex_of(half: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(half)])
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {

@@ -31,6 +31,10 @@
 //! disk while the machine is up. What fails is a miss, is unlinked and counted. A hot hit checks
 //! the key alone: its descriptor has passed, and is to the same file whatever the name is now.
 //!
+//! **Cheap when hot.** The descriptors of files in use stay open. A hit on one of them takes no
+//! lock and makes no system call, and writes to nothing but the entry that it hands out; how often
+//! it was asked for decides how long it stays open, so a scan does not close it.
+//!
 //! **Never in the way.** A cache that cannot work costs the copy on disk and not the answer: on a
 //! full, read-only or vanished disk, or without descriptors, an [`Entry`] is its bytes in
 //! [memory](Body::Memory), and the [`Fault`] is counted, and reported once a kind.

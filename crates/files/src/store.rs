@@ -219,7 +219,9 @@ impl Store {
     /// Removes a file from the tree, the accounts and the table; true if it was there.
     pub(crate) fn unlink(&self, name: &Name, operation: &'static str) -> bool {
         let removed = self.unlink_file(name, operation);
-        self.index.lock().remove(name);
+        if removed.is_ok() {
+            self.index.lock().remove(name); // One that the disk does not let go takes its room.
+        }
         self.forget(name);
         removed.unwrap_or(false)
     }

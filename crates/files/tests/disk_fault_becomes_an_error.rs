@@ -246,16 +246,63 @@ fn child_on_a_megabyte() {
         assert_eq!(entry.read().unwrap(), body(*n, 20_000));
     }
 
-    let mut remount = Command::new("mount");
-    remount.args(["-o", "remount,ro"]).arg(&dir);
-    assert!(remount.status().unwrap().success());
+    remount(&dir, "ro");
     assert!(put(&cache, 401, 1000).file().is_none() && cache.stats().read_only);
     assert!(kept.iter().all(|(n, _)| cache.get(&key(*n)).is_some()));
     assert_eq!(cache.stats().torn, 0);
 }
 
+fn remount(dir: &Path, how: &str) {
+    let mut remount = Command::new("mount");
+    remount.args(["-o", &format!("remount,{how}")]).arg(dir);
+    assert!(remount.status().unwrap().success());
+}
+
 #[test]
-fn a_full_disk_and_one_that_becomes_read_only_cost_the_copy_only() {
+fn a_full_disk_costs_the_copy_only() {
+    run_on_a_disk_of_its_own("child_on_a_megabyte", "1m");
+}
+
+#[test]
+#[ignore = "the child of the next test"]
+fn child_whose_disk_becomes_read_only() {
+    let Some(dir) = child::dir() else { return };
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let log = reports.clone();
+    let limits = Limits::new().open_descriptors(4).max_files(10);
+    let limits = limits.on_fault(move |fault| log.lock().unwrap().push(fault.to_string()));
+    let cache = FileCache::open(dir.join("cache"), limits).unwrap();
+    (0..10).for_each(|n| drop(put(&cache, n, 1000)));
+    remount(&dir, "ro");
+    assert!(cache.stats().read_only);
+    for round in 0..3 {
+        for n in 0..10 {
+            let entry = cache.get(&key(n)).expect("what is there is served");
+            assert_eq!(entry.read().unwrap(), body(n, 1000), "entry {n}");
+        }
+        assert!(put(&cache, 20 + round, 1000).file().is_none());
+        assert!(put(&cache, 30 + round, 400_000).file().is_none());
+        assert!(!cache.remove(&key(0)), "it is still there");
+    }
+    let stats = cache.stats();
+    assert!(stats.hits_cold > 0 && stats.faults >= 9, "{stats:?}");
+    assert_eq!((stats.torn, stats.evicted, stats.files), (0, 0, 10), "{stats:?}");
+    let reported = reports.lock().unwrap().clone();
+    assert_eq!(reported.len(), 2, "once for creating, once for removing: {reported:?}");
+
+    remount(&dir, "rw");
+    assert!(!cache.stats().read_only && cache.remove(&key(1)));
+    assert!(put(&cache, 40, 1000).file().is_some(), "did not recover");
+    assert!(put(&cache, 41, 400_000).file().is_some(), "did not recover");
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_costs_the_copy_only() {
+    run_on_a_disk_of_its_own("child_whose_disk_becomes_read_only", "16m");
+}
+
+/// Runs a child whose directory is a file system in memory that only it sees, or says why not.
+fn run_on_a_disk_of_its_own(child: &str, size: &str) {
     let dir = tempfile::tempdir().unwrap();
     let mut probe = Command::new("unshare");
     probe.args(["--mount", "--map-root-user", "mount", "-t", "tmpfs", "none"]).arg(dir.path());
@@ -264,9 +311,10 @@ fn a_full_disk_and_one_that_becomes_read_only_cost_the_copy_only() {
         return;
     }
     let mut command = Command::new("unshare");
-    let line = r#"mount -t tmpfs -o size=1m none "$LARDER_FILES_TEST_DIR" && exec "$0" "$@""#;
+    let line =
+        format!(r#"mount -t tmpfs -o size={size} none "$LARDER_FILES_TEST_DIR" && exec "$0" "$@""#);
     command.args(["--mount", "--map-root-user"]);
-    let inner = child::under_shell(line, "child_on_a_megabyte", dir.path());
+    let inner = child::under_shell(&line, child, dir.path());
     command.arg(inner.get_program()).args(inner.get_args());
     command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     child::run(command);
