@@ -1,0 +1,147 @@
+//! The directories of a shelf, one for each span of time in which files expire.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Files are read into as much at first: most are shorter.
+const READ_AT_ONCE: usize = 4096;
+/// A file that is longer is none of ours.
+const MAX_FILE_BYTES: usize = 64 << 20;
+
+/// A directory of files that expire at its end.
+pub(crate) struct Bucket {
+    /// Its name, in seconds since 1970.
+    pub(crate) end_s: u64,
+    dir: OwnedFd,
+    /// Files in it: what was counted, and this process's changes since.
+    count: AtomicI64,
+    /// Names in it that are no session's, when it was counted.
+    pub(crate) foreign: AtomicU64,
+    pub(crate) is_counted: AtomicBool,
+}
+
+/// What was found under a name.
+pub(crate) enum Look {
+    Bytes(Vec<u8>),
+    Nothing,
+    /// A link, a directory, or something else that is no file.
+    Foreign,
+}
+
+impl Bucket {
+    pub(crate) fn open(root: &OwnedFd, end_s: u64) -> io::Result<Bucket> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(root, end_s.to_string(), flags, Mode::empty())?;
+        Ok(Bucket {
+            end_s,
+            dir,
+            count: AtomicI64::new(0),
+            foreign: AtomicU64::new(0),
+            is_counted: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_over(&self, now_ms: u64) -> bool {
+        self.end_s.saturating_mul(1000) <= now_ms
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    pub(crate) fn add(&self, change: i64) {
+        self.count.fetch_add(change, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counted(&self, count: u64, foreign: u64) {
+        self.count.store(count as i64, Ordering::Relaxed);
+        self.foreign.store(foreign, Ordering::Relaxed);
+        self.is_counted.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads a file. A link is not followed, and a FIFO does not block.
+    pub(crate) fn look(&self, name: &[u8]) -> io::Result<Look> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(Look::Nothing),
+            Err(Errno::LOOP | Errno::NXIO) => return Ok(Look::Foreign),
+            Err(e) => return Err(e.into()),
+        };
+        let mut bytes = vec![0; READ_AT_ONCE];
+        let mut len = 0;
+        loop {
+            match rustix::io::read(&file, &mut bytes[len..]) {
+                Ok(n) => len += n,
+                Err(Errno::INTR) => continue,
+                Err(Errno::ISDIR | Errno::AGAIN) => return Ok(Look::Foreign),
+                Err(e) => return Err(e.into()),
+            }
+            // A file gives as much as there is room for, until it ends.
+            if len < bytes.len() {
+                bytes.truncate(len);
+                return Ok(Look::Bytes(bytes));
+            }
+            if len > MAX_FILE_BYTES {
+                return Ok(Look::Foreign);
+            }
+            bytes.resize(2 * len, 0);
+        }
+    }
+
+    /// Writes a file under a name that nobody else has.
+    pub(crate) fn draft(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, name, flags, Mode::from_raw_mode(0o600))?;
+        let written = io::Write::write_all(&mut std::fs::File::from(file), bytes);
+        if written.is_err() {
+            let _ = self.unlink(name.as_bytes());
+        }
+        written
+    }
+
+    /// Moves a file over from this bucket to another one, or to another name.
+    pub(crate) fn rename(&self, name: &[u8], to: &Bucket, to_name: &[u8]) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.dir, name, &to.dir, to_name)?)
+    }
+
+    pub(crate) fn unlink(&self, name: &[u8]) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::empty())?)
+    }
+}
+
+/// The buckets that there were at a generation of the table, the latest first.
+pub(crate) struct Table {
+    pub(crate) generation: u64,
+    pub(crate) buckets: Vec<Arc<Bucket>>,
+}
+
+impl Table {
+    pub(crate) fn bucket(&self, end_s: u64) -> Option<&Arc<Bucket>> {
+        self.buckets.iter().find(|bucket| bucket.end_s == end_s)
+    }
+}
+
+pub(crate) fn open_dir(path: &std::path::Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
+}
+
+/// Makes a bucket's directory, unless it is there.
+pub(crate) fn make_dir(root: &OwnedFd, end_s: u64) -> io::Result<()> {
+    match rustix::fs::mkdirat(root.as_fd(), end_s.to_string(), Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Reads the name of a bucket: digits, as they are written.
+pub(crate) fn parse_end(name: &str) -> Option<u64> {
+    let end_s = name.parse().ok()?;
+    (u64::to_string(&end_s) == name).then_some(end_s)
+}

@@ -1,0 +1,95 @@
+//! Copies of sessions in memory: a bounded number, found without a lock and without a shared write.
+//!
+//! A name belongs to one set of eight ways, which lie beside their tags; a copy is put into a free
+//! way, or into one whose copy has expired, or into any. Two that put at once may both win or not:
+//! a copy is only ever a reason to look no further, and says itself of what it is and until when.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use crate::record::Record;
+
+const WAYS: usize = 8;
+
+/// A session as it was at a generation of its slot.
+pub(crate) struct Copy {
+    name: u128,
+    pub(crate) generation: u64,
+    pub(crate) record: Arc<Record>,
+}
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Set {
+    /// The upper half of each way's name: which ways to look at. Relaxed: only hints.
+    tags: [AtomicU64; WAYS],
+    ways: [ArcSwapOption<Copy>; WAYS],
+    /// Which way goes next, if none is free.
+    turn: AtomicU32,
+}
+
+pub(crate) struct Copies(Box<[Set]>);
+
+impl Copies {
+    /// Room for about so many.
+    pub(crate) fn new(count: usize) -> Copies {
+        let sets = if count == 0 { 0 } else { count.div_ceil(WAYS).next_power_of_two() };
+        Copies((0..sets).map(|_| Set::default()).collect())
+    }
+
+    fn set(&self, name: u128) -> Option<&Set> {
+        // The lowest bits choose the slot of the generation; here the next ones do.
+        self.0.get((name >> 32) as usize & self.0.len().wrapping_sub(1))
+    }
+
+    pub(crate) fn get(&self, name: u128) -> Option<Guard<Option<Arc<Copy>>>> {
+        let set = self.set(name)?;
+        let tag = tag_of(name);
+        for (at, way) in set.tags.iter().zip(&set.ways) {
+            if at.load(Ordering::Relaxed) == tag {
+                let copy = way.load();
+                if copy.as_ref().is_some_and(|copy| copy.name == name) {
+                    return Some(copy);
+                }
+            }
+        }
+        None
+    }
+
+    pub(crate) fn put(&self, name: u128, generation: u64, record: Arc<Record>, now_ms: u64) {
+        let Some(set) = self.set(name) else { return };
+        let nth = set.room_for(name, now_ms);
+        set.ways[nth].store(Some(Arc::new(Copy { name, generation, record })));
+        set.tags[nth].store(tag_of(name), Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self, name: u128) {
+        let Some(set) = self.set(name) else { return };
+        for (tag, way) in set.tags.iter().zip(&set.ways) {
+            if way.load().as_ref().is_some_and(|copy| copy.name == name) {
+                tag.store(0, Ordering::Relaxed);
+                way.store(None);
+            }
+        }
+    }
+}
+
+impl Set {
+    fn room_for(&self, name: u128, now_ms: u64) -> usize {
+        let mut room = None;
+        for (nth, way) in self.ways.iter().enumerate() {
+            match &*way.load() {
+                Some(copy) if copy.name == name => return nth,
+                Some(copy) if copy.record.is_live(now_ms) => {}
+                _ => room = room.or(Some(nth)),
+            }
+        }
+        room.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed) as usize % WAYS)
+    }
+}
+
+fn tag_of(name: u128) -> u64 {
+    (name >> 64) as u64
+}

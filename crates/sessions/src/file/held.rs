@@ -1,0 +1,101 @@
+//! The turn to write one file.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::file::bucket::Bucket;
+use crate::file::shelf::{Found, Shelf, name_text};
+use crate::file::stripes::Turn;
+
+pub(crate) struct Held<'a> {
+    pub(crate) shelf: &'a Shelf,
+    pub(crate) name: u128,
+    pub(crate) slot: usize,
+    pub(crate) _turn: Turn<'a>,
+}
+
+impl Held<'_> {
+    /// Reads the file: what nobody changes while the turn is held.
+    pub(crate) fn find(&self, now_ms: u64) -> Result<Option<Found>, Error> {
+        self.shelf.find(self.name, now_ms)
+    }
+
+    /// Ends what a writer began that has died since, so that readers have no need of this turn.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        match self.shelf.generation(self.name) {
+            Some(_) => Ok(()),
+            None => self.between(|| Ok(())).map(drop),
+        }
+    }
+
+    /// Writes the file, in place of the one that was found `at` this bucket, and returns for how
+    /// long a copy is good. `None`: that one expired meanwhile, and was cleaned up.
+    pub(crate) fn publish(
+        &self,
+        bytes: &[u8],
+        at: Option<&Arc<Bucket>>,
+        expires_ms: u64,
+    ) -> Result<Option<u64>, Error> {
+        let end_s = self.shelf.end_s(expires_ms);
+        let draft = self.shelf.draft_name();
+        let mut to = self.shelf.bucket(end_s)?;
+        match to.draft(&draft, bytes) {
+            // A bucket that somebody has removed.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                to = self.shelf.make(end_s)?;
+                to.draft(&draft, bytes).map_err(|e| self.shelf.failed("write to", e))?;
+            }
+            result => result.map_err(|e| self.shelf.failed("write to", e))?,
+        }
+        let text = name_text(self.name);
+        let published = self.between(|| {
+            if let Some(at) = at.filter(|at| at.end_s != to.end_s) {
+                at.rename(&text, &to, &text)?;
+            }
+            to.rename(draft.as_bytes(), &to, &text)
+        });
+        if matches!(published, Ok(Some(_))) {
+            at.iter().for_each(|at| at.add(-1));
+            to.add(1);
+        } else {
+            // Its writer is here to do it; of one that died, the bucket's end does it.
+            let _ = to.unlink(draft.as_bytes());
+        }
+        published
+    }
+
+    /// Moves the file to the bucket for another time. `None`: it expired meanwhile.
+    pub(crate) fn shift(&self, at: &Bucket, expires_ms: u64) -> Result<Option<u64>, Error> {
+        let to = self.shelf.bucket(self.shelf.end_s(expires_ms))?;
+        let text = name_text(self.name);
+        let shifted = self.between(|| at.rename(&text, &to, &text))?;
+        if shifted.is_some() {
+            at.add(-1);
+            to.add(1);
+        }
+        Ok(shifted)
+    }
+
+    /// Removes the file. `None`: it expired meanwhile.
+    pub(crate) fn remove(&self, at: &Bucket) -> Result<Option<u64>, Error> {
+        let removed = self.between(|| at.unlink(&name_text(self.name)))?;
+        if removed.is_some() {
+            at.add(-1);
+        }
+        Ok(removed)
+    }
+
+    /// Does something between the beginning and the end of a write, in which no copy is good.
+    fn between(&self, work: impl FnOnce() -> io::Result<()>) -> Result<Option<u64>, Error> {
+        let fail = |e| self.shelf.failed("write to", e);
+        self.shelf.generations.begin(self.slot).map_err(fail)?;
+        let done = work();
+        let number = self.shelf.generations.end(self.slot).map_err(fail)?;
+        match done {
+            Ok(()) => Ok(Some(number)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(fail(e)),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Sessions in files: several processes on one directory, and no lock for readers.
+//!
+//! ```text
+//! root/larder-sessions     says that this directory is one of ours
+//! root/users.lock          held by each process: shared, or by one alone
+//! root/sessions/           a shelf of sessions, by the hashes of their ids
+//! root/accounts/           a shelf of accounts, by the hashes of their users
+//! ```
+
+mod bucket;
+mod copies;
+mod generations;
+mod held;
+mod pass;
+mod shelf;
+mod stripes;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::id::{Handle, user_name};
+use crate::record::Record;
+use crate::store::{Census, Cleaned, Store, Swap};
+use copies::Copies;
+use shelf::{Found, Shelf};
+
+const MARKER: &str = "larder-sessions";
+const FORMAT_LINE: &str = "larder sessions 1";
+
+/// Counts of buckets are made anew so often.
+const RECOUNT_MS: u64 = 10 * 60 * 1000;
+
+/// Sessions in files, a file a session.
+///
+/// A check is answered from a copy in memory, which is known to be what is on disk by one `pread` of
+/// eight bytes: what another process has changed or revoked is seen by the next check here, not a
+/// while later. Nothing is synced: what was acknowledged survives the death of the process, not of
+/// the machine, which may lose the last seconds. A file that it has torn is passed over.
+///
+/// Files that are deleted by hand are noticed at their next touch.
+pub struct FileStore {
+    sessions: Shelf,
+    accounts: Shelf,
+    copies: Copies,
+    /// When the buckets were last counted anew, by the clean-up.
+    recounted_ms: AtomicU64,
+    /// Keeps the lock on the directory.
+    _user: File,
+}
+
+/// The settings of a [`FileStore`]: [`FileStore::at`].
+#[derive(Clone, Debug)]
+pub struct FileSettings {
+    dir: PathBuf,
+    copies: usize,
+    is_alone: bool,
+    wait: Duration,
+}
+
+impl FileSettings {
+    /// How many sessions are kept in memory too, beside the files. 0 keeps none. Default 65,536.
+    ///
+    /// # Panics
+    /// When above 16,777,216.
+    pub fn copies(mut self, copies: usize) -> FileSettings {
+        assert!(copies <= 1 << 24, "{copies} copies: at most 16777216");
+        self.copies = copies;
+        self
+    }
+
+    /// Has the directory for this process alone: a check of a copy in memory then makes no system
+    /// call, and a write takes no lock on a file. Another process that opens it is refused. Default:
+    /// shared.
+    pub fn alone(mut self) -> FileSettings {
+        self.is_alone = true;
+        self
+    }
+
+    /// How long a writer waits for another at most. Default 5 seconds.
+    pub fn lock_wait(mut self, wait: Duration) -> FileSettings {
+        self.wait = wait;
+        self
+    }
+
+    /// Opens the directory, or makes it. However many files there are, none is looked at.
+    ///
+    /// # Errors
+    /// [`is_not_ours`](Error::is_not_ours) when it holds something else;
+    /// [`is_in_use`](Error::is_in_use) when another process has it and one of the two wants it
+    /// alone; [`is_store`](Error::is_store) when it can't be made or opened.
+    pub fn open(self) -> Result<FileStore, Error> {
+        let root =
+            std::path::absolute(&self.dir).map_err(|e| Error::io("resolve", &self.dir, e))?;
+        claim(&root)?;
+        let user = lock(&root, self.is_alone)?;
+        Ok(FileStore {
+            sessions: Shelf::open(root.join("sessions"), self.is_alone, self.wait)?,
+            accounts: Shelf::open(root.join("accounts"), self.is_alone, self.wait)?,
+            copies: Copies::new(self.copies),
+            recounted_ms: AtomicU64::new(0),
+            _user: user,
+        })
+    }
+}
+
+/// Claims the directory, or recognises it as claimed.
+fn claim(root: &Path) -> Result<(), Error> {
+    fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    let marker = root.join(MARKER);
+    match fs::read_to_string(&marker) {
+        Ok(text) if text.is_empty() || text.lines().next() == Some(FORMAT_LINE) => {}
+        Ok(_) => return Err(Error::not_ours(root, "its marker names another format")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let mut content = fs::read_dir(root).map_err(|e| Error::io("list", root, e))?;
+            // A marker that has appeared since is another process's claim, as good as ours.
+            if content.next().is_some() && !marker.exists() {
+                return Err(Error::not_ours(root, "it has other content and no marker"));
+            }
+        }
+        Err(e) => return Err(Error::io("read", &marker, e)),
+    }
+    fs::write(&marker, format!("{FORMAT_LINE}\n")).map_err(|e| Error::io("write", &marker, e))
+}
+
+fn lock(root: &Path, is_alone: bool) -> Result<File, Error> {
+    let path = root.join("users.lock");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|e| Error::io("open", &path, e))?;
+    let locked = if is_alone { file.try_lock() } else { file.try_lock_shared() };
+    match locked {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) if is_alone => Err(Error::in_use(root, "wanted alone")),
+        Err(TryLockError::WouldBlock) => Err(Error::in_use(root, "wanted")),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &path, e)),
+    }
+}
+
+impl FileStore {
+    /// Starts the settings of a store in this directory.
+    pub fn at(dir: impl AsRef<Path>) -> FileSettings {
+        FileSettings {
+            dir: dir.as_ref().into(),
+            copies: 65_536,
+            is_alone: false,
+            wait: Duration::from_secs(5),
+        }
+    }
+
+    /// Opens a store in this directory with the default settings.
+    ///
+    /// # Errors
+    /// As [`FileSettings::open`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<FileStore, Error> {
+        FileStore::at(dir).open()
+    }
+
+    /// The copy of a session, if it is what is on disk at this moment.
+    fn copy(&self, name: u128) -> Option<arc_swap::Guard<Option<Arc<copies::Copy>>>> {
+        let copy = self.copies.get(name)?;
+        let is_good = copy.as_ref().map(|copy| copy.generation) == self.sessions.generation(name);
+        is_good.then_some(copy)
+    }
+
+    /// What was found, if it is a session and live; a copy is kept of it.
+    fn accept(&self, name: u128, found: &Found, now_ms: u64) -> Option<Arc<Record>> {
+        let expires_ms = found.bucket.end_s.saturating_mul(1000);
+        let Some(record) = Record::decode(&found.bytes, expires_ms) else {
+            self.sessions.note_foreign();
+            return None;
+        };
+        let record = Some(Arc::new(record)).filter(|record| record.is_live(now_ms))?;
+        if let Some(generation) = found.generation {
+            self.copies.put(name, generation, Arc::clone(&record), now_ms);
+        }
+        Some(record)
+    }
+
+    fn load_cold(&self, name: u128, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
+        let found = self.sessions.read(name, now_ms)?;
+        Ok(found.and_then(|found| self.accept(name, &found, now_ms)))
+    }
+
+    fn keep(&self, name: u128, generation: u64, record: Record, now_ms: u64) -> Arc<Record> {
+        let end_s = self.sessions.end_s(record.expires_ms());
+        let record = Arc::new(record.with_expires_ms(end_s.saturating_mul(1000)));
+        self.copies.put(name, generation, Arc::clone(&record), now_ms);
+        record
+    }
+}
+
+impl Store for FileStore {
+    fn prepare(&self, idle: Duration, absolute: Duration) {
+        self.sessions.prepare(idle);
+        self.accounts.prepare(absolute);
+    }
+
+    fn load(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
+        match self.copy(handle.number()).as_deref() {
+            Some(Some(copy)) => Ok(copy.record.is_live(now_ms).then(|| Arc::clone(&copy.record))),
+            _ => self.load_cold(handle.number(), now_ms),
+        }
+    }
+
+    fn peek(
+        &self,
+        handle: Handle,
+        now_ms: u64,
+        look: &mut dyn FnMut(&Record),
+    ) -> Result<bool, Error> {
+        if let Some(Some(copy)) = self.copy(handle.number()).as_deref() {
+            let is_live = copy.record.is_live(now_ms);
+            if is_live {
+                look(&copy.record);
+            }
+            return Ok(is_live);
+        }
+        let found = self.load_cold(handle.number(), now_ms)?;
+        found.iter().for_each(|record| look(record));
+        Ok(found.is_some())
+    }
+
+    fn create(&self, handle: Handle, record: Record, now_ms: u64) -> Result<(), Error> {
+        let name = handle.number();
+        let held = self.sessions.lock(name)?;
+        let published = held.publish(&record.encode(), None, record.expires_ms())?;
+        let gone = || self.sessions.failed("write to", io::ErrorKind::NotFound.into());
+        self.keep(name, published.ok_or_else(gone)?, record, now_ms);
+        Ok(())
+    }
+
+    fn save(
+        &self,
+        handle: Handle,
+        expected: u64,
+        record: Record,
+        now_ms: u64,
+    ) -> Result<Swap, Error> {
+        let name = handle.number();
+        let bytes = record.encode();
+        let held = self.sessions.lock(name)?;
+        let Some(found) = held.find(now_ms)? else { return Ok(Swap::Gone) };
+        match self.accept(name, &found, now_ms) {
+            None => return Ok(Swap::Gone),
+            Some(now) if now.version != expected => return Ok(Swap::Moved(now)),
+            Some(_) => {}
+        }
+        Ok(match held.publish(&bytes, Some(&found.bucket), record.expires_ms())? {
+            Some(generation) => Swap::Stored(self.keep(name, generation, record, now_ms)),
+            None => Swap::Gone,
+        })
+    }
+
+    fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error> {
+        let name = handle.number();
+        let held = self.sessions.lock(name)?;
+        let Some(found) = held.find(now_ms)? else { return Ok(false) };
+        let Some(now) = self.accept(name, &found, now_ms) else { return Ok(false) };
+        if found.bucket.end_s >= self.sessions.end_s(expires_ms) {
+            return Ok(true);
+        }
+        let Some(generation) = held.shift(&found.bucket, expires_ms)? else { return Ok(false) };
+        self.keep(name, generation, Record::clone(&now).with_expires_ms(expires_ms), now_ms);
+        Ok(true)
+    }
+
+    fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
+        let name = handle.number();
+        let held = self.sessions.lock(name)?;
+        let Some(found) = held.find(now_ms)? else { return Ok(None) };
+        let last = self.accept(name, &found, now_ms);
+        let removed = held.remove(&found.bucket)?;
+        self.copies.remove(name);
+        Ok(last.filter(|_| removed.is_some()))
+    }
+
+    fn load_user(&self, user: &str, now_ms: u64) -> Result<Account, Error> {
+        let found = self.accounts.read(user_name(user), now_ms)?;
+        Ok(self.account(user, found.as_ref()))
+    }
+
+    fn save_user(&self, expected: u64, mut account: Account, now_ms: u64) -> Result<bool, Error> {
+        let held = self.accounts.lock(user_name(account.user()))?;
+        let found = held.find(now_ms)?;
+        if self.account(account.user(), found.as_ref()).version() != expected {
+            return Ok(false);
+        }
+        account.version = expected + 1;
+        let at = found.as_ref().map(|found| &found.bucket);
+        let stored = held.publish(&account.encode(), at, account.expires_ms())?;
+        Ok(stored.is_some())
+    }
+
+    fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {
+        let cleaned = self.sessions.clean(now_ms, budget)?;
+        self.accounts.clean(now_ms, budget)?;
+        if now_ms.saturating_sub(self.recounted_ms.load(Ordering::Relaxed)) >= RECOUNT_MS {
+            self.recounted_ms.store(now_ms, Ordering::Relaxed);
+            self.sessions.recount();
+        }
+        self.sessions.count_one()?;
+        Ok(cleaned)
+    }
+
+    fn census(&self, now_ms: u64) -> Census {
+        let mut census = Census::new(0, 0);
+        for bucket in &self.sessions.table().buckets {
+            match bucket.is_over(now_ms) {
+                true => census.backlog += bucket.count(),
+                false => census.live += bucket.count(),
+            }
+            census.foreign += bucket.foreign.load(Ordering::Relaxed);
+        }
+        for shelf in [&self.sessions, &self.accounts] {
+            census.waits += shelf.stripes.waits();
+            census.foreign += shelf.foreign.load(Ordering::Relaxed);
+        }
+        census
+    }
+}
+
+impl FileStore {
+    /// The account that was found, or a new one.
+    fn account(&self, user: &str, found: Option<&Found>) -> Account {
+        let Some(found) = found else { return Account::new(user) };
+        Account::decode(&found.bytes, user).unwrap_or_else(|| {
+            self.accounts.note_foreign();
+            Account::new(user)
+        })
+    }
+}

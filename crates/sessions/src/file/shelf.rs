@@ -1,0 +1,304 @@
+//! Small files by name, in directories by the time at which they expire.
+//!
+//! ```text
+//! shelf/<end>/<name>         published: 32 hexadecimal digits
+//! shelf/<end>/.<draft>       being written; goes with its bucket if its writer died
+//! shelf/generations          see `generations`
+//! shelf/locks/<stripe>       see `stripes`
+//! ```
+//! A name is in one bucket at any time. A write is a draft in the bucket to be, and then, between
+//! [`begin`](Generations::begin) and [`end`](Generations::end), a rename of what there is into that
+//! bucket (unless it is there) and a rename of the draft over it. Who dies between the two renames
+//! leaves the old content for longer, and has told nobody that it was replaced.
+//!
+//! A reader looks through the buckets, the latest first, since what is in use was put off last. What
+//! it finds was there at some moment of the call. To know that there is nothing it has to be sure
+//! that nothing moved past it: that the slot's generation was even and stayed, and the table's too.
+//!
+//! Removing what has expired takes no lock: the rename of a write that comes too late fails, and then
+//! there was nothing to write onto any more.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::error::Error;
+use crate::file::bucket::{Bucket, Look, Table, make_dir, open_dir, parse_end};
+use crate::file::generations::{Generations, is_settled};
+use crate::file::held::Held;
+use crate::file::pass::Pass;
+use crate::file::stripes::Stripes;
+
+/// Names with one generation: few enough to be 32 KiB, and so many that a write elsewhere costs
+/// few others their copies.
+const SLOTS: usize = 4096;
+/// The generation of the set of buckets.
+const TABLE: usize = SLOTS;
+/// Readers that meet a writer at each of so many looks take a turn with them.
+const LOOKS: usize = 8;
+/// Buckets that are kept open. Some twenty are live, and more only for as long as other time-outs
+/// were in force.
+const MAX_BUCKETS: usize = 256;
+
+pub(crate) struct Shelf {
+    pub(crate) path: PathBuf,
+    pub(crate) root: OwnedFd,
+    pub(crate) generations: Generations,
+    pub(crate) stripes: Stripes,
+    /// Replaced under `reloading`, or under the turn of the table.
+    table: ArcSwap<Table>,
+    reloading: Mutex<()>,
+    /// Set once, by `prepare`.
+    width_s: AtomicU64,
+    /// What tells the drafts of this shelf from those of other processes.
+    nonce: u64,
+    next_draft: AtomicU64,
+    /// Files found cut short, altered, or not ours, by whoever found them.
+    pub(crate) foreign: AtomicU64,
+    /// Where the clean-up is; one at a time.
+    pub(crate) pass: Mutex<Pass>,
+}
+
+/// A file.
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) bucket: Arc<Bucket>,
+    /// For how long a copy is good; `None` if it was being written.
+    pub(crate) generation: Option<u64>,
+}
+
+/// What a file holds, and where it was.
+type Hit = (Vec<u8>, Arc<Bucket>);
+
+impl Shelf {
+    /// Opens a shelf, or makes it. Looks at the names of its buckets, and into none.
+    pub(crate) fn open(path: PathBuf, is_alone: bool, wait: Duration) -> Result<Shelf, Error> {
+        let locks = path.join("locks");
+        fs::create_dir_all(&locks).map_err(|e| Error::io("create", &locks, e))?;
+        let root = open_dir(&path).map_err(|e| Error::io("open", &path, e))?;
+        let generations = match is_alone {
+            true => Generations::alone(SLOTS + 1),
+            false => Generations::Shared(open_numbers(&path.join("generations"))?),
+        };
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(Error::random)?;
+        let shelf = Shelf {
+            root,
+            generations,
+            stripes: Stripes::new(locks, is_alone, wait),
+            table: ArcSwap::from_pointee(Table { generation: u64::MAX, buckets: Vec::new() }),
+            reloading: Mutex::new(()),
+            width_s: AtomicU64::new(60),
+            nonce: u64::from_ne_bytes(nonce),
+            next_draft: AtomicU64::new(0),
+            foreign: AtomicU64::new(0),
+            pass: Mutex::default(),
+            path,
+        };
+        shelf.reload()?;
+        Ok(shelf)
+    }
+
+    /// Makes buckets of a sixteenth of this time.
+    pub(crate) fn prepare(&self, longest: Duration) {
+        self.width_s.store((longest.as_secs() / 16).max(1), Ordering::Relaxed);
+    }
+
+    /// The end of the bucket for what expires then.
+    pub(crate) fn end_s(&self, expires_ms: u64) -> u64 {
+        let width_s = self.width_s.load(Ordering::Relaxed);
+        expires_ms.div_ceil(width_s.saturating_mul(1000)).saturating_mul(width_s)
+    }
+
+    pub(crate) fn generation(&self, name: u128) -> Option<u64> {
+        self.generations.read(slot_of(name)).ok().filter(|number| is_settled(*number))
+    }
+
+    pub(crate) fn failed(&self, what: &str, e: io::Error) -> Error {
+        Error::io(what, &self.path, e)
+    }
+
+    pub(crate) fn draft_name(&self) -> String {
+        let nth = self.next_draft.fetch_add(1, Ordering::Relaxed);
+        format!(".{:x}.{nth:x}", self.nonce)
+    }
+
+    pub(crate) fn note_foreign(&self) {
+        self.foreign.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads a file. Takes a lock only when writers of its slot are met at every look.
+    pub(crate) fn read(&self, name: u128, now_ms: u64) -> Result<Option<Found>, Error> {
+        let slot = slot_of(name);
+        let number = || self.generations.read(slot).map_err(|e| self.failed("read", e));
+        for _ in 0..LOOKS {
+            let before = number()?;
+            let table = self.table.load();
+            let found = self.probe(&table, name, now_ms)?;
+            let is_good = number()? == before && is_settled(before);
+            if let Some((bytes, bucket)) = found {
+                let generation = is_good.then_some(before);
+                return Ok(Some(Found { bytes, bucket, generation }));
+            }
+            if is_good && self.is_current(&table)? {
+                return Ok(None);
+            }
+            if is_good {
+                self.reload()?;
+            }
+        }
+        let held = self.lock(name)?;
+        held.settle()?;
+        held.find(now_ms)
+    }
+
+    /// Looks through the buckets that are not over.
+    fn probe(
+        &self,
+        table: &Table,
+        name: u128,
+        now_ms: u64,
+    ) -> Result<Option<Hit>, Error> {
+        let text = name_text(name);
+        for bucket in table.buckets.iter().filter(|bucket| !bucket.is_over(now_ms)) {
+            match bucket.look(&text).map_err(|e| self.failed("read", e))? {
+                Look::Bytes(bytes) => return Ok(Some((bytes, Arc::clone(bucket)))),
+                Look::Nothing => {}
+                Look::Foreign => self.note_foreign(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for a file under its lock, where nothing moves.
+    pub(crate) fn find(&self, name: u128, now_ms: u64) -> Result<Option<Found>, Error> {
+        if !self.is_current(&self.table.load())? {
+            self.reload()?;
+        }
+        let found = self.probe(&self.table.load(), name, now_ms)?;
+        let generation = self.generation(name);
+        Ok(found.map(|(bytes, bucket)| Found { bytes, bucket, generation }))
+    }
+
+    /// Takes the turn to write a file.
+    pub(crate) fn lock(&self, name: u128) -> Result<Held<'_>, Error> {
+        let slot = slot_of(name);
+        Ok(Held { shelf: self, name, slot, _turn: self.stripes.lock(slot)? })
+    }
+
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    fn table_generation(&self) -> Result<u64, Error> {
+        self.generations.read(TABLE).map_err(|e| self.failed("read", e))
+    }
+
+    fn is_current(&self, table: &Table) -> Result<bool, Error> {
+        Ok(self.table_generation()? == table.generation)
+    }
+
+    /// Lists the buckets, and keeps those open that are open.
+    pub(crate) fn reload(&self) -> Result<(), Error> {
+        let _one = self.reloading.lock();
+        let before = self.table.load();
+        // Taken before the listing: what is added after it changes the number.
+        let generation = self.table_generation()?;
+        if generation == before.generation {
+            return Ok(());
+        }
+        let mut ends = ends_in(&self.path).map_err(|e| self.failed("list", e))?;
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let mut buckets = Vec::with_capacity(ends.len().min(MAX_BUCKETS));
+        for end_s in ends.into_iter().take(MAX_BUCKETS) {
+            match before.bucket(end_s).map(Arc::clone) {
+                Some(bucket) => buckets.push(bucket),
+                None => match Bucket::open(&self.root, end_s) {
+                    Ok(bucket) => buckets.push(Arc::new(bucket)),
+                    // Removed since the listing, or a file of somebody's.
+                    Err(e) if matches!(e.kind(), io::ErrorKind::NotFound) => {}
+                    Err(e) if matches!(e.kind(), io::ErrorKind::NotADirectory) => {}
+                    Err(e) => return Err(self.failed("open a bucket in", e)),
+                },
+            }
+        }
+        self.table.store(Arc::new(Table { generation, buckets }));
+        Ok(())
+    }
+
+    /// Returns a bucket, and makes it if it is not there.
+    pub(crate) fn bucket(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
+        if let Some(bucket) = self.table.load().bucket(end_s) {
+            return Ok(Arc::clone(bucket));
+        }
+        self.make(end_s)
+    }
+
+    /// Makes a bucket, even if the table has it: it may have been removed since.
+    pub(crate) fn make(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
+        let fail = |e| self.failed("make a bucket in", e);
+        let _turn = self.stripes.lock_table()?;
+        make_dir(&self.root, end_s).map_err(fail)?;
+        // Before anything is in it: who finds nothing has to know of it.
+        self.generations.begin(TABLE).map_err(fail)?;
+        self.generations.end(TABLE).map_err(fail)?;
+        self.forget(end_s);
+        self.reload()?;
+        let table = self.table.load();
+        let gone = || fail(io::ErrorKind::NotFound.into());
+        table.bucket(end_s).map(Arc::clone).ok_or_else(gone)
+    }
+
+    /// Tells everybody that the buckets have changed.
+    pub(crate) fn announce(&self) -> Result<(), Error> {
+        let fail = |e| self.failed("write", e);
+        let _turn = self.stripes.lock_table()?;
+        self.generations.begin(TABLE).map_err(fail)?;
+        self.generations.end(TABLE).map_err(fail)?;
+        self.reload()
+    }
+
+    /// Drops a bucket from the table, so that it is opened anew.
+    fn forget(&self, end_s: u64) {
+        let _one = self.reloading.lock();
+        let table = self.table.load();
+        let keep = |bucket: &&Arc<Bucket>| bucket.end_s != end_s;
+        let buckets = table.buckets.iter().filter(keep).cloned().collect();
+        self.table.store(Arc::new(Table { generation: u64::MAX, buckets }));
+    }
+}
+
+/// The ends of the buckets in a directory.
+pub(crate) fn ends_in(path: &Path) -> io::Result<Vec<u64>> {
+    let mut ends = Vec::new();
+    for entry in fs::read_dir(path)? {
+        ends.extend(entry?.file_name().to_str().and_then(parse_end));
+    }
+    Ok(ends)
+}
+
+pub(crate) fn slot_of(name: u128) -> usize {
+    name as usize % SLOTS
+}
+
+/// A name as 32 digits.
+pub(crate) fn name_text(name: u128) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(name.to_be_bytes()) {
+        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+    }
+    text
+}
+
+fn open_numbers(path: &Path) -> Result<fs::File, Error> {
+    let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
+    file.map_err(|e| Error::io("open", path, e))
+}

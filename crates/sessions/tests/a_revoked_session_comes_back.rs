@@ -1,0 +1,209 @@
+//! Revocation wins: against saves, touches, renewals and logins that are under way, in this process
+//! and in others.
+
+mod kit;
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use kit::{IDLE, MINUTE, color, cookie, sessions, start};
+use larder_sessions::{FileStore, Login, Saved, Sessions, Store};
+
+on_each!(
+    a_save_onto_a_revoked_session_is_refused,
+    a_renewal_of_a_revoked_session_is_refused,
+    a_login_onto_a_revoked_session_is_refused,
+    a_use_of_a_revoked_session_is_not_one,
+    ending_all_ends_all_but_one,
+    nobody_ends_anothers_session,
+    races_are_won_by_the_revocation,
+    a_login_under_way_does_not_survive_the_end_of_all,
+);
+
+fn logged_in<S: Store>(sessions: &Sessions<S>, user: &str) -> String {
+    let mut session = sessions.open(None).unwrap();
+    assert!(matches!(session.login(user, None).unwrap(), Login::Admitted { .. }));
+    cookie(&session)
+}
+
+fn a_save_onto_a_revoked_session_is_refused<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let cookie = start(&sessions);
+    let mut late = sessions.open([&*cookie]).unwrap();
+    late.set("color", "blue").unwrap();
+    assert!(sessions.open([&*cookie]).unwrap().logout().unwrap());
+    assert_eq!(late.save().unwrap(), Saved::Gone);
+    assert_eq!(color(&sessions, &cookie), None);
+    assert_eq!(sessions.metrics().gone, 1);
+    assert_eq!(sessions.metrics().census.live, 0);
+}
+
+fn a_renewal_of_a_revoked_session_is_refused<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let cookie = logged_in(&sessions, "ann");
+    let mut late = sessions.open([&*cookie]).unwrap();
+    assert_eq!(sessions.revoke_user("ann").unwrap(), 1);
+    assert!(!late.renew().unwrap());
+    assert!(late.is_gone());
+    assert!(late.set_cookie().unwrap().contains("Max-Age=0"));
+    assert!(sessions.list_user("ann").unwrap().is_empty());
+    assert_eq!(sessions.metrics().census.live, 0);
+}
+
+fn a_login_onto_a_revoked_session_is_refused<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let cookie = start(&sessions);
+    let mut late = sessions.open([&*cookie]).unwrap();
+    assert!(sessions.open([&*cookie]).unwrap().logout().unwrap());
+    assert!(matches!(late.login("ann", None).unwrap(), Login::Gone));
+    assert!(sessions.list_user("ann").unwrap().is_empty());
+    assert_eq!(sessions.metrics().census.live, 0);
+}
+
+fn a_use_of_a_revoked_session_is_not_one<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    let cookie = logged_in(&sessions, "ann");
+    clock.advance(IDLE / 2);
+    let handle = sessions.list_user("ann").unwrap()[0].handle;
+    assert!(sessions.end("ann", handle).unwrap());
+    assert!(sessions.open([&*cookie]).unwrap().is_empty());
+    assert!(!sessions.end("ann", handle).unwrap());
+    assert!(!sessions.store().touch(handle, kit::NOON_MS * 2, kit::NOON_MS).unwrap());
+}
+
+fn ending_all_ends_all_but_one<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let cookies: Vec<_> = (0..5).map(|_| logged_in(&sessions, "ann")).collect();
+    let other = logged_in(&sessions, "bob");
+    let mine = sessions.open([&*cookies[2]]).unwrap();
+    assert_eq!(mine.end_others().unwrap(), 4);
+    for (nth, cookie) in cookies.iter().enumerate() {
+        let user = sessions.open([&**cookie]).unwrap().user().map(str::to_string);
+        assert_eq!(user.is_some(), nth == 2);
+    }
+    assert_eq!(sessions.list_user("ann").unwrap().len(), 1);
+    assert_eq!(sessions.revoke_user("ann").unwrap(), 1);
+    assert_eq!(sessions.revoke_user("nobody").unwrap(), 0);
+    assert_eq!(sessions.open([&*other]).unwrap().user(), Some("bob"));
+}
+
+fn nobody_ends_anothers_session<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let cookie = logged_in(&sessions, "ann");
+    let handle = sessions.list_user("ann").unwrap()[0].handle;
+    let told = handle.to_string().parse().unwrap();
+    assert!(!sessions.end("bob", told).unwrap());
+    assert_eq!(sessions.open([&*cookie]).unwrap().user(), Some("ann"));
+    assert!(sessions.end("ann", told).unwrap());
+}
+
+/// How many races: `LARDER_RACES`, or what a debug build does in a second or two.
+fn races(few: u32) -> u32 {
+    let told = std::env::var("LARDER_RACES").ok();
+    told.map_or(few, |told| told.parse().expect("LARDER_RACES is a number"))
+}
+
+/// One thread saves, touches and reads as fast as it can, the other revokes: from the moment that
+/// the revocation has returned, nothing is there, and nothing comes back.
+fn races_are_won_by_the_revocation<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    let races = races(300);
+    let both = Barrier::new(2);
+    let slot = Slot::default();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for nth in 0..races {
+                both.wait();
+                let cookie = slot.get();
+                for count in 0..3 {
+                    let mut session = sessions.open([&*cookie]).unwrap();
+                    session.set("count", &(nth + count)).unwrap();
+                    if session.is_empty() {
+                        break; // Unknown by now, and a save would begin another one.
+                    }
+                    let _ = session.save().unwrap();
+                }
+                both.wait();
+                assert_eq!(sessions.peek::<u32>([&*cookie], "count").unwrap(), None);
+                assert!(sessions.open([&*cookie]).unwrap().is_empty());
+            }
+        });
+        for nth in 0..races {
+            let cookie = start(&sessions);
+            let mut session = sessions.open([&*cookie]).unwrap();
+            slot.set(cookie.clone());
+            both.wait();
+            if nth % 16 == 0 {
+                clock.advance(MINUTE * 3); // The other's looks are touches.
+            }
+            (0..nth % 8).for_each(|_| std::hint::spin_loop());
+            assert!(session.logout().unwrap());
+            assert!(sessions.open([&*cookie]).unwrap().is_empty(), "revoked means at once");
+            both.wait();
+        }
+    });
+    assert_eq!(sessions.metrics().revoked, u64::from(races));
+    assert_eq!(sessions.metrics().census.live, 0);
+}
+
+/// The cookie that the two race for.
+#[derive(Default)]
+struct Slot(std::sync::Mutex<String>);
+
+impl Slot {
+    fn set(&self, cookie: String) {
+        *self.0.lock().unwrap() = cookie;
+    }
+
+    fn get(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// What is logged in when the end of all has returned logged in after it began to look.
+fn a_login_under_way_does_not_survive_the_end_of_all<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..20 {
+                let cookie = logged_in(&sessions, "ann");
+                let mut session = sessions.open([&*cookie]).unwrap();
+                if !session.is_empty() {
+                    let _ = session.renew().unwrap();
+                }
+            }
+            is_over.store(true, Ordering::SeqCst);
+        });
+        while !is_over.load(Ordering::SeqCst) {
+            sessions.revoke_user("ann").unwrap();
+        }
+    });
+    sessions.revoke_user("ann").unwrap();
+    assert!(sessions.list_user("ann").unwrap().is_empty());
+    clock.advance(IDLE / 4); // What renewals left of the old ids is over by then.
+    assert_eq!(sessions.metrics().census.live, 0, "none is alive that no list has");
+}
+
+/// Two stores on one directory are as strange to one another as two processes are.
+#[test]
+fn the_other_process_knows_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (here, _) = sessions(FileStore::open(dir.path()).unwrap());
+    let (there, _) = sessions(FileStore::open(dir.path()).unwrap());
+    for _ in 0..50 {
+        let cookie = start(&here);
+        assert_eq!(color(&there, &cookie).as_deref(), Some("red"));
+        let mut late = there.open([&*cookie]).unwrap();
+        let mut changed = here.open([&*cookie]).unwrap();
+        changed.set("color", "blue").unwrap();
+        assert_eq!(changed.save().unwrap(), Saved::Stored);
+        assert_eq!(color(&there, &cookie).as_deref(), Some("blue"), "no copy is behind");
+        assert!(here.open([&*cookie]).unwrap().logout().unwrap());
+        assert_eq!(color(&there, &cookie), None, "nor is one alive");
+        late.set("color", "green").unwrap();
+        assert_eq!(late.save().unwrap(), Saved::Gone);
+        assert_eq!(color(&here, &cookie), None);
+    }
+}
