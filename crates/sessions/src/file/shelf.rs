@@ -160,12 +160,7 @@ impl Shelf {
     }
 
     /// Looks through the buckets that are not over.
-    fn probe(
-        &self,
-        table: &Table,
-        name: u128,
-        now_ms: u64,
-    ) -> Result<Option<Hit>, Error> {
+    fn probe(&self, table: &Table, name: u128, now_ms: u64) -> Result<Option<Hit>, Error> {
         let text = name_text(name);
         for bucket in table.buckets.iter().filter(|bucket| !bucket.is_over(now_ms)) {
             match bucket.look(&text).map_err(|e| self.failed("read", e))? {
