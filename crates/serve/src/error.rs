@@ -1,10 +1,10 @@
-//! What can go wrong before the server runs: names, sockets, threads.
+//! What can go wrong before the server runs: names, sockets, threads; and with forms.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// Why a server could not be bound or started.
+/// Why a server could not be bound or started, or a form not be read.
 ///
 /// The message alone diagnoses: it names the address or the thread, and the cause.
 pub struct Error {
@@ -25,6 +25,17 @@ impl Error {
     /// Tells whether the address needs rights that this process does not have.
     pub fn is_permission_denied(&self) -> bool {
         self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+
+    /// Tells whether what the client sent is at fault, so that the answer is 400.
+    pub fn is_malformed(&self) -> bool {
+        self.source.kind() == io::ErrorKind::InvalidData
+    }
+
+    /// The same as an error of reading, for those that read.
+    #[cfg(feature = "forms")]
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::new(self.source.kind(), self)
     }
 }
 

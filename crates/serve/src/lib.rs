@@ -51,6 +51,8 @@ mod conditional;
 mod date;
 mod error;
 mod exchange;
+#[cfg(feature = "forms")]
+mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -87,6 +89,8 @@ pub use builder::Builder;
 pub use bytes::Bytes;
 pub use class::{Class, ClassStats};
 pub use error::Error;
+#[cfg(feature = "forms")]
+pub use form::{Multipart, Part};
 pub use handler::Handler;
 pub use histogram::Histogram;
 pub use hot::Hot;

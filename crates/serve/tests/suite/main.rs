@@ -11,6 +11,8 @@ mod cold_file_waits_on_the_io_thread;
 mod conditions_are_ignored;
 mod departed_client_is_served;
 mod fast_path_takes_its_thread_along;
+#[cfg(feature = "forms")]
+mod form_is_misread;
 mod hyper_reads_it_otherwise;
 mod later_is_never_answered;
 mod one_panic_takes_a_worker;
