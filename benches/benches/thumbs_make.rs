@@ -3,6 +3,7 @@
 //! `thumbs_make/<system>/<picture>-<edge>`, on one thread:
 //!
 //! - `larder`: scaled decode, Lanczos3;
+//! - `larder-turbojpeg`: the same by libjpeg-turbo, with the feature `turbojpeg`;
 //! - `image`: full decode and Lanczos3 of the `image` crate;
 //! - `image-thumbnail`: full decode and its `thumbnail` (a fast box filter: not the same quality);
 //! - `zune-fir`: full decode by `zune-jpeg`, Lanczos3 by `fast_image_resize`.
@@ -10,28 +11,32 @@
 //! `larder-all` makes 160, 320, 640 and 1280 px from one decode, where `larder` would decode four
 //! times.
 //!
-//! With `LARDER_PHOTOS` a camera photograph is measured, too, and where `vipsthumbnail` and
-//! ImageMagick are on the PATH a table of whole processes over all photographs follows, each pinned
-//! to one core.
+//! With `LARDER_PHOTOS` a camera photograph is measured, too, and tables of whole processes over all
+//! photographs follow: beside `vipsthumbnail` and ImageMagick, where they are on the PATH, each
+//! pinned to one core; three presets at once beside three passes of `vipsthumbnail`; and two threads
+//! beside one.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use fast_image_resize as fir;
 use image::imageops::FilterType;
+use larder_benches::pictures::{QUALITY, encode, generated, photographs};
 use larder_thumbs::{Source, Thumbnailer};
 
-const QUALITY: u8 = 80;
-const EDGES_PX: [u32; 2] = [256, 1280];
+const EDGES_PX: [u32; 3] = [256, 320, 1280];
 const TABLE_EDGE_PX: u32 = 256;
+/// What a gallery asks for: a grid, a large screen's grid, a page.
+const PRESETS_PX: [u32; 3] = [160, 320, 640];
 
 fn main() {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args().skip(1);
     if arguments.next().is_some_and(|first| first == "--pass") {
-        return larder_pass(&arguments.map(PathBuf::from).collect::<Vec<_>>());
+        return larder_pass(&arguments.collect::<Vec<_>>());
     }
     let mut criterion = Criterion::default()
         .sample_size(20)
@@ -45,19 +50,32 @@ fn main() {
     }
     criterion.final_summary();
     if std::env::args().any(|argument| argument == "--bench") && !photographs.is_empty() {
-        table(&photographs);
+        tables(&photographs);
     }
+}
+
+/// larder as it is by default, and with libjpeg-turbo if that is compiled in.
+fn thumbnailers() -> Vec<(&'static str, Thumbnailer)> {
+    let builder = Thumbnailer::builder().quality(QUALITY);
+    #[cfg(feature = "turbojpeg")]
+    let both = [("larder", false), ("larder-turbojpeg", true)]
+        .map(|(name, turbo)| (name, builder.clone().turbojpeg(turbo).build()));
+    #[cfg(not(feature = "turbojpeg"))]
+    let both = [("larder", builder.build())];
+    both.into()
 }
 
 fn systems(criterion: &mut Criterion, name: &str, jpeg: &[u8]) {
     let mut group = criterion.benchmark_group("thumbs_make");
-    let thumbnailer = Thumbnailer::builder().quality(QUALITY).build();
+    let thumbnailers = thumbnailers();
     let source = Source::bytes(jpeg);
     for edge in EDGES_PX {
         let picture = format!("{name}-{edge}");
-        group.bench_function(BenchmarkId::new("larder", &picture), |b| {
-            b.iter(|| thumbnailer.make(&source, edge).unwrap());
-        });
+        for (system, thumbnailer) in &thumbnailers {
+            group.bench_function(BenchmarkId::new(*system, &picture), |b| {
+                b.iter(|| thumbnailer.make(&source, edge).unwrap());
+            });
+        }
         group.bench_function(BenchmarkId::new("image", &picture), |b| {
             b.iter(|| with_image(jpeg, |full| full.resize(edge, edge, FilterType::Lanczos3)));
         });
@@ -69,7 +87,7 @@ fn systems(criterion: &mut Criterion, name: &str, jpeg: &[u8]) {
         });
     }
     group.bench_function(BenchmarkId::new("larder-all", format!("{name}-160..1280")), |b| {
-        b.iter(|| thumbnailer.make_many(&source, &[160, 320, 640, 1280]).unwrap());
+        b.iter(|| thumbnailers[0].1.make_many(&source, &[160, 320, 640, 1280]).unwrap());
     });
     group.finish();
 }
@@ -99,101 +117,113 @@ fn with_zune(jpeg: &[u8], edge: u32) -> Vec<u8> {
     encode(small.buffer(), small_w, small_h, QUALITY)
 }
 
-fn encode(rgb: &[u8], width: u32, height: u32, quality: u8) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut out, quality);
-    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-    encoder.encode(rgb, width as u16, height as u16, jpeg_encoder::ColorType::Rgb).unwrap();
-    out
-}
-
-/// As much to decode as a photograph: soft shapes, edges, and the noise of a sensor.
-fn generated(width: u32, height: u32) -> Vec<u8> {
-    let mut noise = 0x2545_F491_u32;
-    let mut rgb = Vec::with_capacity((width * height * 3) as usize);
-    for y in 0..height {
-        for x in 0..width {
-            noise ^= noise << 13;
-            noise ^= noise >> 17;
-            noise ^= noise << 5;
-            let grain = (noise & 15) as f32 + (noise >> 8 & 7) as f32;
-            let wave = (x as f32 * 0.011).sin() * (y as f32 * 0.007).cos() * 50.0;
-            let edge = if (x / 97 + y / 61) % 5 == 0 { 30.0 } else { 0.0 };
-            let slope = (x + y) as f32 * 100.0 / (width + height) as f32;
-            rgb.extend(
-                [0.0, 15.0, 40.0].map(|tint| (50.0 + slope + wave + edge + tint + grain) as u8),
-            );
+/// The child process of the tables: all thumbnails, written beside one another.
+fn larder_pass(arguments: &[String]) {
+    let [out_dir, system, threads, edges, photographs @ ..] = arguments else {
+        panic!("--pass DIR SYSTEM THREADS EDGE,... PICTURE...")
+    };
+    let (_, thumbnailer) =
+        thumbnailers().into_iter().find(|(name, _)| name == system).expect("a system of ours");
+    let edges: Vec<u32> = edges.split(',').map(|edge| edge.parse().unwrap()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(path) = photographs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let made = thumbnailer.make_many(&Source::path(path), &edges).unwrap();
+            for (edge, thumbnail) in edges.iter().zip(made) {
+                let name = Path::new(path).file_stem().unwrap().to_str().unwrap();
+                let out = Path::new(out_dir).join(format!("{name}.{edge}.jpg"));
+                std::fs::write(out, thumbnail.bytes).unwrap();
+            }
         }
-    }
-    encode(&rgb, width, height, 92)
+    };
+    std::thread::scope(|scope| {
+        (1..threads.parse::<usize>().unwrap()).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
 }
 
-fn photographs() -> Vec<PathBuf> {
-    let Some(dir) = std::env::var_os("LARDER_PHOTOS") else { return Vec::new() };
-    let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
-        .collect();
-    found.sort();
-    found
+/// One process of ours for all photographs.
+fn larder(
+    system: &str,
+    threads: usize,
+    edges: &[u32],
+    photographs: &[PathBuf],
+) -> Option<Duration> {
+    let out = tempfile::tempdir().unwrap();
+    let cores = if threads == 1 { "0" } else { "0,1" };
+    let mut command = pinned(cores, std::env::current_exe().unwrap().to_str().unwrap());
+    let edges: Vec<String> = edges.iter().map(u32::to_string).collect();
+    command.arg("--pass").arg(out.path()).arg(system).arg(threads.to_string());
+    command.arg(edges.join(",")).args(photographs);
+    run(command)
 }
 
-/// The child process of the table: all thumbnails, written beside one another.
-fn larder_pass(arguments: &[PathBuf]) {
-    let [out_dir, photographs @ ..] = arguments else { panic!("--pass DIR PICTURE...") };
-    let thumbnailer = Thumbnailer::builder().quality(QUALITY).build();
-    for photograph in photographs {
-        let thumbnail = thumbnailer.make(&Source::path(photograph), TABLE_EDGE_PX).unwrap();
-        std::fs::write(out_dir.join(photograph.file_name().unwrap()), thumbnail.bytes).unwrap();
-    }
+/// One process of vipsthumbnail for all photographs.
+fn vips(edge: u32, photographs: &[PathBuf]) -> Option<Duration> {
+    let out = tempfile::tempdir().unwrap();
+    let mut command = pinned("0", "vipsthumbnail");
+    command.env("VIPS_CONCURRENCY", "1").args(photographs);
+    command.args(["--size", &format!("{edge}x{edge}"), "-o"]);
+    command.arg(out.path().join(format!("%s.jpg[Q={QUALITY},strip]")));
+    run(command)
 }
 
-/// Whole processes on one core: the starting, reading and writing of files included. Our own is one
-/// process for all photographs, as is vipsthumbnail's; `each` starts one a photograph.
-fn table(photographs: &[PathBuf]) {
+fn magick(photograph: &Path) -> Option<Duration> {
     let out = tempfile::tempdir().unwrap();
     let size = format!("{TABLE_EDGE_PX}x{TABLE_EDGE_PX}");
-    let vips = |files: &[PathBuf]| {
-        let mut command = pinned("vipsthumbnail");
-        command.args(files).args(["--size", &size, "-o"]);
-        command.arg(out.path().join(format!("%s.jpg[Q={QUALITY},strip,optimize-coding]")));
-        run(command)
-    };
-    let magick = |file: &Path| {
-        let mut command = pinned("convert");
-        let hint = format!("jpeg:size={0}x{0}", 2 * TABLE_EDGE_PX);
-        command.args(["-define", &hint]).arg(file).args(["-auto-orient", "-thumbnail", &size]);
-        command.args(["-quality", &QUALITY.to_string(), "-strip"]).arg(out.path().join("out.jpg"));
-        run(command)
-    };
-    let larder = || {
-        let mut command = pinned(std::env::current_exe().unwrap().to_str().unwrap());
-        command.arg("--pass").arg(out.path()).args(photographs);
-        run(command)
-    };
+    let mut command = pinned("0", "convert");
+    let hint = format!("jpeg:size={0}x{0}", 2 * TABLE_EDGE_PX);
+    command.args(["-define", &hint]).arg(photograph).args(["-auto-orient", "-thumbnail", &size]);
+    command.args(["-quality", &QUALITY.to_string(), "-strip"]).arg(out.path().join("out.jpg"));
+    run(command)
+}
+
+/// Whole processes: the starting, reading and writing of files included. `each` starts one a
+/// photograph.
+fn tables(photographs: &[PathBuf]) {
+    let size = TABLE_EDGE_PX;
     let each = |one: &dyn Fn(&Path) -> Option<Duration>| photographs.iter().map(|p| one(p)).sum();
-    println!("\n{} photographs to {size}, one core, best of five passes:", photographs.len());
-    let passes: [Pass<'_>; 4] = [
-        ("larder", &larder),
-        ("vipsthumbnail", &|| vips(photographs)),
-        ("vipsthumbnail, each", &|| each(&|p| vips(&[p.to_owned()]))),
-        ("ImageMagick, each", &|| each(&magick)),
+    let ours: Vec<&str> = thumbnailers().iter().map(|(name, _)| *name).collect();
+    let alone = |system| larder(system, 1, &[size], photographs);
+    let mut passes: Vec<Pass<'_>> = Vec::new();
+    for system in &ours {
+        passes.push((system, Box::new(move || alone(system))));
+    }
+    passes.push(("vipsthumbnail", Box::new(|| vips(size, photographs))));
+    passes.push(("vipsthumbnail, each", Box::new(move || each(&|p| vips(size, &[p.to_owned()])))));
+    passes.push(("ImageMagick, each", Box::new(move || each(&magick))));
+    table(&format!("{} photographs to {size} px, one core", photographs.len()), &passes);
+
+    let mut passes: Vec<Pass<'_>> = Vec::new();
+    for system in &ours {
+        passes.push((system, Box::new(move || larder(system, 1, &PRESETS_PX, photographs))));
+    }
+    let thrice = || PRESETS_PX.iter().map(|&edge| vips(edge, photographs)).sum();
+    passes.push(("vipsthumbnail, thrice", Box::new(thrice)));
+    table(&format!("{PRESETS_PX:?} px of each at once, one core"), &passes);
+
+    let passes: [Pass<'_>; 2] = [
+        ("two threads", Box::new(|| larder(ours[0], 2, &[size], photographs))),
+        ("one thread", Box::new(|| larder(ours[0], 1, &[size], photographs))),
     ];
-    let best = best_of_five(&passes);
+    table(&format!("{size} px, two cores"), &passes);
+}
+
+type Pass<'a> = (&'a str, Box<dyn Fn() -> Option<Duration> + 'a>);
+
+fn table(title: &str, passes: &[Pass<'_>]) {
+    println!("\n{title}, best of five passes:");
+    let best = best_of_five(passes);
     let ours = best[0].1;
     for (name, time) in best {
         let Some(time) = time else {
-            println!("{name:>20}  not measured: it is not on the PATH, or failed");
+            println!("{name:>22}  not measured: it is not on the PATH, or failed");
             continue;
         };
-        let ms = time.as_secs_f64() * 1e3 / photographs.len() as f64;
         let ratio = ours.map_or(f64::NAN, |ours| time.as_secs_f64() / ours.as_secs_f64());
-        println!("{name:>20}  {ms:6.1} ms each  {ratio:5.2} of ours");
+        println!("{name:>22}  {:7.1} ms  {ratio:5.2} of the first", time.as_secs_f64() * 1e3);
     }
 }
-
-type Pass<'a> = (&'a str, &'a dyn Fn() -> Option<Duration>);
 
 /// The systems take turns, so that a slow minute of the machine is everybody's.
 fn best_of_five<'a>(passes: &[Pass<'a>]) -> Vec<(&'a str, Option<Duration>)> {
@@ -206,9 +236,9 @@ fn best_of_five<'a>(passes: &[Pass<'a>]) -> Vec<(&'a str, Option<Duration>)> {
     best
 }
 
-fn pinned(program: &str) -> Command {
+fn pinned(cores: &str, program: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]);
+    command.args(["-c", cores, program]);
     command
 }
 

@@ -4,6 +4,7 @@
 
 pub mod lender;
 pub mod photos;
+pub mod pictures;
 pub mod report;
 pub mod threads;
 pub mod zipf;

@@ -22,6 +22,11 @@ impl Plan {
         Plan { filters, is_full: has("--bench") && !has("--test") }
     }
 
+    /// Tells whether this is a run for the numbers.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Returns how long to run: for as long as the numbers need, or just once.
     pub fn length(&self, full: Duration, short: Duration) -> Duration {
         if self.is_full { full } else { short }

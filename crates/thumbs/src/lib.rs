@@ -46,7 +46,9 @@
 //! None is on by default: JPEG and PNG need Rust alone.
 //!
 //! - `webp`: lossy WebP out, by libwebp, which a C compiler builds;
-//! - `avif`: AVIF out, by rav1e.
+//! - `avif`: AVIF out, by rav1e;
+//! - `turbojpeg`: JPEG in by libjpeg-turbo, where it has no complaint; cmake, a C compiler and nasm
+//!   build it.
 //!
 //! # The way of a picture
 //!

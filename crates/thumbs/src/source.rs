@@ -73,6 +73,22 @@ impl Opened {
         }
     }
 
+    /// The bytes, if they are in memory already.
+    #[cfg(feature = "turbojpeg")]
+    pub(crate) fn in_memory(&self) -> Option<&[u8]> {
+        match &self.what {
+            What::Bytes(bytes) => Some(bytes),
+            What::File { .. } => None,
+        }
+    }
+
+    /// How many bytes it has now.
+    #[cfg(feature = "turbojpeg")]
+    pub(crate) fn size_bytes(&self) -> Result<u64, Error> {
+        let in_memory = self.in_memory().map_or(0, |bytes| bytes.len() as u64);
+        Ok(self.fingerprint()?.map_or(in_memory, |(size, _)| size))
+    }
+
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint, Error> {
         match &self.what {
             What::Bytes(_) => Ok(None),

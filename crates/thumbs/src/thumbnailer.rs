@@ -46,6 +46,8 @@ struct Limits {
     quality: u8,
     time_limit: Duration,
     wait_limit: Duration,
+    #[cfg(feature = "turbojpeg")]
+    turbojpeg: bool,
 }
 
 /// Sets the limits of a [`Thumbnailer`].
@@ -71,6 +73,8 @@ impl Thumbnailer {
             quality: 80,
             time_limit: Duration::from_secs(20),
             wait_limit: Duration::from_secs(30),
+            #[cfg(feature = "turbojpeg")]
+            turbojpeg: true,
         };
         ThumbnailerBuilder { limits, memory_budget_bytes: 256 << 20 }
     }
@@ -164,6 +168,11 @@ impl Thumbnailer {
             return Err(Error::too_many_pixels(width, height, max_pixels));
         }
         let plan = Plan::new(header, &direct_sizes(header, presets));
+        #[cfg(feature = "turbojpeg")]
+        let plan = match self.limits.turbojpeg {
+            true => plan.with_turbo(header, source.size_bytes()?, self.budget.total()),
+            false => plan,
+        };
         if plan.needed_bytes > self.budget.total() {
             let budget = self.budget.total();
             return Err(Error::over_budget(width, height, plan.needed_bytes, budget));
@@ -310,6 +319,15 @@ impl ThumbnailerBuilder {
     /// Bounds the waiting for memory that other pictures hold. Default 30 s.
     pub fn wait_limit(mut self, limit: Duration) -> Self {
         self.limits.wait_limit = limit;
+        self
+    }
+
+    /// Sets whether libjpeg-turbo decodes the JPEGs that it is fit for. Faster, above all for
+    /// progressive ones and large thumbnails; but it takes a file into memory as a whole, and the
+    /// time limit is looked at before and after, not within. Default: it does.
+    #[cfg(feature = "turbojpeg")]
+    pub fn turbojpeg(mut self, on: bool) -> Self {
+        self.limits.turbojpeg = on;
         self
     }
 

@@ -99,6 +99,9 @@ pub(crate) struct Plan {
     eighths: u32,
     /// The heights that thumbnails are made at straight from the decoded picture.
     heights: Vec<u32>,
+    /// The length of the source, when libjpeg-turbo is to be asked first.
+    #[cfg(feature = "turbojpeg")]
+    turbo: Option<u64>,
     /// An upper bound of what the decoder, its result and the thumbnails will occupy.
     pub needed_bytes: u64,
 }
@@ -116,12 +119,60 @@ impl Plan {
             Coding::Other { total_bytes } => (8, other::needed_bytes(header.format, *total_bytes)),
         };
         let thumbnail_bytes = u64::from(width) * u64::from(height) * BYTES_A_PIXEL;
-        Plan { eighths, heights, needed_bytes: decoder_bytes.saturating_add(thumbnail_bytes) }
+        Plan {
+            eighths,
+            heights,
+            #[cfg(feature = "turbojpeg")]
+            turbo: None,
+            needed_bytes: decoder_bytes.saturating_add(thumbnail_bytes),
+        }
+    }
+
+    /// Has libjpeg-turbo asked first, if it is for such pictures, and needs no more than `budget`.
+    #[cfg(feature = "turbojpeg")]
+    pub(crate) fn with_turbo(self, header: &Header, source_bytes: u64, budget: u64) -> Plan {
+        let Coding::Jpeg(frame) = &header.coding else { return self };
+        match jpeg::turbo::needed_bytes(frame, source_bytes, self.eighths, &self.heights) {
+            Some(bytes) if bytes <= budget => {
+                let needed_bytes = self.needed_bytes.max(bytes);
+                Plan { turbo: Some(source_bytes), needed_bytes, ..self }
+            }
+            _ => self,
+        }
     }
 }
 
 /// Decodes as planned.
 pub(crate) fn decode(
+    source: &Opened,
+    header: &Header,
+    plan: &Plan,
+    allowed: Allowance,
+) -> Result<Decoded, Error> {
+    #[cfg(feature = "turbojpeg")]
+    let started = std::time::Instant::now();
+    #[cfg(feature = "turbojpeg")]
+    if let Some(planes) = decode_by_turbo(source, header, plan, allowed)? {
+        return Ok(Decoded::Planes(planes));
+    }
+    #[cfg(feature = "turbojpeg")]
+    let allowed = Allowance { time: allowed.time.saturating_sub(started.elapsed()), ..allowed };
+    decode_in_rust(source, header, plan, allowed)
+}
+
+#[cfg(feature = "turbojpeg")]
+fn decode_by_turbo(
+    source: &Opened,
+    header: &Header,
+    plan: &Plan,
+    allowed: Allowance,
+) -> Result<Option<planes::Planes>, Error> {
+    let (Coding::Jpeg(frame), Some(bytes)) = (&header.coding, plan.turbo) else { return Ok(None) };
+    let Plan { eighths, heights, .. } = plan;
+    contained(|| jpeg::turbo::decode(source, bytes, frame, *eighths, heights, allowed))
+}
+
+fn decode_in_rust(
     source: &Opened,
     header: &Header,
     plan: &Plan,

@@ -66,6 +66,22 @@ impl Shrunk {
     }
 }
 
+/// Shrinks a component that is in memory as a whole.
+#[cfg(feature = "turbojpeg")]
+pub(crate) fn shrink_whole(
+    samples: &[u8],
+    stride: usize,
+    covered_rows: f64,
+    heights: &[u32],
+) -> Result<Vec<Shrunk>, Error> {
+    let shrink = |&height: &u32| {
+        let mut shrunk = Shrunk::new(stride, covered_rows, height);
+        resize::rows(samples, stride, (0.0, covered_rows), &mut shrunk.samples, height)?;
+        Ok(shrunk)
+    };
+    heights.iter().map(shrink).collect()
+}
+
 fn strip_of(scale: f64) -> u32 {
     (STRIP_ROWS / scale).max(1.0) as u32
 }

@@ -17,6 +17,8 @@ pub(crate) struct Frame {
     pub sampling: Vec<(u8, u8)>,
     /// Identifier and number of the quantization table of each component.
     pub components: Vec<(u8, u8)>,
+    /// True when the first scan has all components.
+    pub interleaved: bool,
 }
 
 impl Frame {
@@ -69,7 +71,14 @@ fn walk(input: &mut Input) -> io::Result<Result<Found, Error>> {
             // Start of image, restart markers and TEM stand alone.
             0x01 | 0xD0..=0xD8 => continue,
             0xD9 => return Ok(Err(Error::damaged("JPEG ends before its first scan"))),
-            0xDA => return Ok(Ok(found)),
+            0xDA => {
+                // A scan that is cut short is the decoder's business.
+                let scanned = read_u16(input).and_then(|_| read_u8(input)).unwrap_or(0);
+                if let Some(frame) = &mut found.frame {
+                    frame.interleaved = usize::from(scanned) == frame.components.len();
+                }
+                return Ok(Ok(found));
+            }
             _ => {}
         }
         let length = read_u16(input)?;
@@ -129,7 +138,7 @@ fn frame(marker: u8, bytes: &[u8]) -> Result<Frame, Error> {
     }
     let components = components.chunks_exact(3).map(|c| (c[0], c[2])).collect();
     let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
-    Ok(Frame { width, height, process, sampling, components })
+    Ok(Frame { width, height, process, sampling, components, interleaved: false })
 }
 
 fn exif_block(mut bytes: Vec<u8>) -> Option<Told> {

@@ -1,12 +1,14 @@
 //! JPEG, scaled in the inverse DCT.
 //!
 //! Photographs go through [`sequential`]; progressive, lossless and CMYK pictures through
-//! `jpeg-decoder`.
+//! `jpeg-decoder`. With the feature `turbojpeg` libjpeg-turbo is asked first where it may be.
 
 mod bits;
 mod huffman;
 mod idct;
 mod sequential;
+#[cfg(feature = "turbojpeg")]
+pub(crate) mod turbo;
 
 use jpeg_decoder::{Decoder, Error as JpegError, PixelFormat};
 
