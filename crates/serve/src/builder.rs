@@ -1,13 +1,13 @@
 //! The settings of a server, with their defaults and bounds.
 
 use std::fmt;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use crate::Error;
 use crate::server::Bound;
+use crate::{Error, Listener};
 
 /// All settings; copied into the shared part of a server once and never written again.
 #[derive(Debug, Clone)]
@@ -323,18 +323,17 @@ impl Builder {
     ///
     /// If the address does not resolve, is in use, or needs rights; the message names it.
     pub fn bind(self, addr: impl ToSocketAddrs + fmt::Debug) -> Result<Bound, Error> {
-        let refused = |error| Error::new(format!("cannot listen on {addr:?}"), error);
-        let listener = crate::listen::open(&addr).map_err(refused)?;
-        Bound::new(self.config, listener)
+        self.listener(Listener::bind(addr)?)
     }
 
-    /// Uses a listening socket that is already open, e.g. an inherited one.
+    /// Uses a socket that is already open: one of std, an [inherited](Listener::inherited) one, a
+    /// [Unix socket](Listener::unix). [`Bound::and`] adds further ones.
     ///
     /// # Errors
     ///
     /// If it is not a listening socket, or the system has no more descriptors.
-    pub fn listener(self, listener: TcpListener) -> Result<Bound, Error> {
-        Bound::new(self.config, listener)
+    pub fn listener(self, listener: impl Into<Listener>) -> Result<Bound, Error> {
+        Bound::new(self.config, listener.into())
     }
 }
 

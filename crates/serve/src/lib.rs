@@ -96,6 +96,7 @@ pub use histogram::Histogram;
 pub use hot::Hot;
 pub use http;
 pub use later::Ticket;
+pub use listen::Listener;
 pub use log::{AccessLog, LogFormat, LogHandle};
 pub use peek::Peek;
 pub use reply::{Lease, Reply};

@@ -49,7 +49,7 @@ impl<'p> Peek<'p> {
         fields.into_iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
     }
 
-    /// The other end of the connection.
+    /// The other end of the connection; `0.0.0.0:0` over a Unix socket, which has no address.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }

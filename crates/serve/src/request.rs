@@ -75,7 +75,7 @@ impl Request {
         &self.body
     }
 
-    /// The other end of the connection.
+    /// The other end of the connection; `0.0.0.0:0` over a Unix socket, which has no address.
     pub fn peer(&self) -> SocketAddr {
         self.exchange.peer
     }

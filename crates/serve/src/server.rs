@@ -1,13 +1,12 @@
 //! The life of a server: bound, running, stopped.
 
-use std::net::{SocketAddr, TcpListener};
+use std::mem;
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
-
-use socket2::SockRef;
 
 use crate::alive::{Alive, Kind, Leave};
 use crate::budget::Budget;
@@ -15,7 +14,8 @@ use crate::builder::{Builder, Config};
 use crate::handler::Handler;
 use crate::hooks::Hooks;
 use crate::hot::Hot;
-use crate::io::{IoThread, Mailbox};
+use crate::io::{IoThread, MAX_LISTENERS, Mailbox};
+use crate::listen::{Listener, NO_ADDR};
 use crate::prefetch::{self, Prefetch};
 use crate::queue::Queue;
 use crate::reaper::{self, Reaper};
@@ -65,27 +65,39 @@ pub(crate) struct Shared {
 /// A server that has its address, but answers nobody yet.
 pub struct Bound {
     config: Config,
-    listener: TcpListener,
-    addr: SocketAddr,
+    /// One to `MAX_LISTENERS`.
+    listeners: Vec<Listener>,
     hot: Hot,
     hooks: Hooks,
     log: Option<AccessLog>,
 }
 
 impl Bound {
-    pub(crate) fn new(config: Config, listener: TcpListener) -> Result<Self, Error> {
-        let failed = |error| Error::new("cannot use the listening socket", error);
-        if !SockRef::from(&listener).is_listener().map_err(failed)? {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen")));
-        }
-        listener.set_nonblocking(true).map_err(failed)?;
-        let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { config, listener, addr, hot: Hot::new(), hooks: Hooks::default(), log: None })
+    pub(crate) fn new(config: Config, listener: Listener) -> Result<Self, Error> {
+        let listeners = vec![listener.prepare()?];
+        let (hot, hooks) = (Hot::new(), Hooks::default());
+        Ok(Self { config, listeners, hot, hooks, log: None })
     }
 
-    /// The address that the server listens on, with the real port.
+    /// Listens on a further socket.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a listening socket, or the system has no more descriptors.
+    ///
+    /// # Panics
+    ///
+    /// If the server listens on 64 sockets already.
+    pub fn and(mut self, listener: impl Into<Listener>) -> Result<Self, Error> {
+        assert!(self.listeners.len() < MAX_LISTENERS, "a server listens on at most 64 sockets");
+        self.listeners.push(listener.into().prepare()?);
+        Ok(self)
+    }
+
+    /// The first address that the server listens on, with the real port; `0.0.0.0:0` if it listens
+    /// on Unix sockets alone.
     pub fn local_addr(&self) -> SocketAddr {
-        self.addr
+        self.listeners.iter().find_map(Listener::local_addr).unwrap_or(NO_ADDR)
     }
 
     /// The handle that drops kept answers; here already, since handlers may need it.
@@ -158,7 +170,8 @@ impl Bound {
     /// If a thread or its event queue cannot be made.
     pub fn start(self, handler: impl Handler) -> Result<Running, Error> {
         let failed = |error| Error::new("cannot start the server's threads", error);
-        let Self { config, listener, addr, hot, mut hooks, log } = self;
+        let addr = self.local_addr();
+        let Self { config, listeners, hot, mut hooks, log } = self;
         let (reaper, chores) = Reaper::new();
         let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
         let (spill, chunks) = mpsc::sync_channel(config.max_connections.min(spill::PLACES));
@@ -190,14 +203,17 @@ impl Bound {
         reaper::start(chores).map_err(failed)?;
         let dir = shared.config.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         spill::start(&shared, dir, chunks).map_err(failed)?;
-        running.start_threads(polls, listener, Arc::new(handler), wanted).map_err(failed)?;
+        running.start_threads(polls, listeners, Arc::new(handler), wanted).map_err(failed)?;
         Ok(running)
     }
 }
 
 impl fmt::Debug for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound").field("addr", &self.addr).field("config", &self.config).finish()
+        f.debug_struct("Bound")
+            .field("listeners", &self.listeners)
+            .field("config", &self.config)
+            .finish()
     }
 }
 
@@ -212,14 +228,13 @@ impl Running {
     fn start_threads(
         &mut self,
         polls: Vec<mio::Poll>,
-        listener: TcpListener,
+        mut listeners: Vec<Listener>,
         handler: Arc<dyn Handler>,
         wanted: mpsc::Receiver<Prefetch>,
     ) -> io::Result<()> {
-        let mut listener = Some(listener);
         for (index, poll) in polls.into_iter().enumerate() {
             let (shared, handler) = (Arc::clone(&self.shared), Arc::clone(&handler));
-            let io = IoThread::new(shared, handler, index, poll, listener.take())?;
+            let io = IoThread::new(shared, handler, index, poll, mem::take(&mut listeners))?;
             self.spawn(format!("larder-io-{index}"), Kind::Io, move || io.run())?;
         }
         for index in 0..self.shared.config.workers {

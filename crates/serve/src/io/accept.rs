@@ -2,14 +2,16 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
 use super::conn::Conn;
-use super::{IoThread, LISTENER, Message};
+use super::{IoThread, LAST_LISTENER, Message};
+use crate::listen::{Listener, Listening, NO_ADDR, Name};
 use crate::stats::add;
 
 /// Connections accepted in a turn, so that those already here are not kept waiting.
@@ -18,7 +20,7 @@ const ACCEPTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Acceptor {
-    listener: TcpListener,
+    source: Source,
     /// There may be connections to accept; the edge was seen.
     pending: bool,
     /// No attempt before this: the last one failed for a reason that lasts.
@@ -27,11 +29,43 @@ pub(super) struct Acceptor {
     next: usize,
 }
 
+enum Source {
+    Tcp(TcpListener),
+    /// Its name goes with it.
+    Unix(UnixListener, #[expect(dead_code, reason = "dropped with the socket")] Option<Name>),
+}
+
+impl Source {
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => listener.accept(),
+            Self::Unix(listener, _) => {
+                let (socket, _) = listener.accept()?;
+                // All that we do with a connection is the same for both families: the type is
+                // but a name for a descriptor that one reads, writes and shuts down.
+                Ok((OwnedFd::from(socket).into(), NO_ADDR))
+            }
+        }
+    }
+}
+
 impl Acceptor {
-    pub(super) fn new(listener: std::net::TcpListener, registry: &Registry) -> io::Result<Self> {
-        let mut listener = TcpListener::from_std(listener);
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { listener, pending: true, paused_until: None, next: 0 })
+    /// The `nth` of an I/O thread.
+    pub(super) fn new(listener: Listener, nth: usize, registry: &Registry) -> io::Result<Self> {
+        let token = Token(LAST_LISTENER - nth);
+        let source = match listener.socket {
+            Listening::Tcp(listener) => {
+                let mut listener = TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Source::Tcp(listener)
+            }
+            Listening::Unix(listener, name) => {
+                let mut listener = UnixListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Source::Unix(listener, name)
+            }
+        };
+        Ok(Self { source, pending: true, paused_until: None, next: 0 })
     }
 
     /// A connection was closed, so there is a descriptor again.
@@ -57,21 +91,28 @@ impl Acceptor {
 }
 
 impl IoThread {
-    pub(super) fn listener_ready(&mut self) {
-        if let Some(acceptor) = &mut self.acceptor {
+    pub(super) fn listener_ready(&mut self, nth: usize) {
+        if let Some(acceptor) = self.acceptors.get_mut(nth) {
             acceptor.pending = true;
         }
     }
 
     pub(super) fn accept(&mut self) {
+        for nth in 0..self.acceptors.len() {
+            self.accept_from(nth);
+        }
+    }
+
+    fn accept_from(&mut self, nth: usize) {
         for _ in 0..ACCEPTS {
             let now = self.now;
             let threads = self.shared.config.io_threads;
-            let Some(acceptor) = self.acceptor.as_mut().filter(|acceptor| acceptor.is_due(now))
+            let Some(acceptor) =
+                self.acceptors.get_mut(nth).filter(|acceptor| acceptor.is_due(now))
             else {
                 return;
             };
-            match acceptor.listener.accept() {
+            match acceptor.source.accept() {
                 Ok((socket, peer)) => match acceptor.pick(threads) {
                     own if own == self.index => self.adopt(socket, peer),
                     other => self.shared.mailboxes[other].push(Message::Adopt(socket, peer)),

@@ -26,7 +26,6 @@ mod window;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +35,7 @@ use mio::{Events, Poll, Token, Waker};
 use crate::date::DateCache;
 use crate::handler::Handler;
 use crate::hot::{HotCache, HotInsert};
+use crate::listen::Listener;
 use crate::log::Lines;
 use crate::reaper::Chore;
 use crate::render::{OutBody, Outgoing};
@@ -51,7 +51,10 @@ use wheel::Wheel;
 use window::Window;
 
 const WAKER: Token = Token(usize::MAX);
-const LISTENER: Token = Token(usize::MAX - 1);
+/// Tokens of listeners count down from here.
+const LAST_LISTENER: usize = usize::MAX - 1;
+/// The most listeners of a server.
+pub(crate) const MAX_LISTENERS: usize = 64;
 
 /// Events taken at a time.
 const EVENTS: usize = 512;
@@ -90,7 +93,7 @@ pub(crate) struct IoThread {
     alarmed: Option<Instant>,
     /// Slots whose timer entries came up, kept for its allocation.
     expired: Vec<(u32, u32)>,
-    acceptor: Option<Acceptor>,
+    acceptors: Vec<Acceptor>,
     /// When the grace ends, once the server is stopping.
     drain_until: Option<Instant>,
 }
@@ -103,16 +106,18 @@ impl IoThread {
         Ok((poll, mailbox))
     }
 
-    /// Prepares a thread; the one that gets the listener accepts for all.
+    /// Prepares a thread; the one that gets the listeners accepts for all.
     pub(crate) fn new(
         shared: Arc<Shared>,
         handler: Arc<dyn Handler>,
         index: usize,
         poll: Poll,
-        listener: Option<TcpListener>,
+        listeners: Vec<Listener>,
     ) -> io::Result<Self> {
         let config = &shared.config;
-        let acceptor = listener.map(|listener| Acceptor::new(listener, poll.registry()));
+        let acceptor = |(nth, listener)| Acceptor::new(listener, nth, poll.registry());
+        let acceptors =
+            listeners.into_iter().enumerate().map(acceptor).collect::<Result<_, _>>()?;
         let now = Instant::now();
         let lines = shared.hooks.log.as_ref();
         let lines = lines.map(|(format, sink)| Lines::new(*format, Arc::clone(sink)));
@@ -135,7 +140,7 @@ impl IoThread {
             lines,
             alarmed: None,
             expired: Vec::new(),
-            acceptor: acceptor.transpose()?,
+            acceptors,
             drain_until: None,
             shared,
         })
@@ -158,7 +163,9 @@ impl IoThread {
                 self.turn.events += 1;
                 match event.token() {
                     WAKER => {}
-                    LISTENER => self.listener_ready(),
+                    Token(listener) if listener > LAST_LISTENER - MAX_LISTENERS => {
+                        self.listener_ready(LAST_LISTENER - listener);
+                    }
                     Token(slot) => self.event(slot as u32, event),
                 }
             }
@@ -189,7 +196,7 @@ impl IoThread {
         }
         let due = [
             self.wheel.sleep(self.now),
-            self.acceptor.as_ref().and_then(|acceptor| acceptor.sleep(self.now)),
+            self.acceptors.iter().filter_map(|acceptor| acceptor.sleep(self.now)).min(),
             self.drain_until.map(|until| until.saturating_duration_since(self.now)),
         ];
         due.into_iter().flatten().min()
@@ -393,9 +400,7 @@ impl IoThread {
             State::Body(receiving) => self.discard_spilled(receiving.spilled),
             State::Head { .. } | State::Linger => {}
         }
-        if let Some(acceptor) = &mut self.acceptor {
-            acceptor.resume();
-        }
+        self.acceptors.iter_mut().for_each(Acceptor::resume);
     }
 
     /// Begins to drain when the server is told to stop.
@@ -404,7 +409,8 @@ impl IoThread {
             return;
         }
         self.drain_until = Some(self.now + self.shared.config.grace);
-        self.acceptor = None;
+        // At once, so that who waits for the end may listen there; the names of sockets go, too.
+        self.acceptors.clear();
         for slot in self.slots.occupied() {
             if self.slots.get_mut(slot).is_some_and(|conn| conn.is_idle()) {
                 self.close(slot);

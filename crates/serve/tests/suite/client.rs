@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,14 @@ impl Client {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
+        Self { socket, unread: Vec::new() }
+    }
+
+    /// A client of any stream socket; the type is but a name for what is read and written.
+    pub fn over(socket: impl Into<OwnedFd>) -> Self {
+        let socket = TcpStream::from(socket.into());
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
         Self { socket, unread: Vec::new() }
     }
 

@@ -15,6 +15,7 @@ mod fast_path_takes_its_thread_along;
 mod form_is_misread;
 mod hyper_reads_it_otherwise;
 mod later_is_never_answered;
+mod listeners_get_lost;
 mod one_panic_takes_a_worker;
 mod overload_grows_a_queue;
 mod parts_get_mixed_up;
