@@ -6,7 +6,7 @@ use image::{DynamicImage, ImageFormat};
 use jpeg_encoder::ColorType;
 use larder_thumbs::{Source, Thumbnailer};
 use moxcms::ColorProfile;
-use pictures::{Extras, Pixels, decode, encode, in_format, jpeg, jpeg_with, scene};
+use pictures::{Extras, Pixels, decode, encode, in_format, jpeg, jpeg_with, scene, tiff};
 
 fn small(bytes: Vec<u8>) -> Pixels {
     let thumbnailer = Thumbnailer::builder().quality(95).build();
@@ -32,6 +32,15 @@ fn display_p3_is_converted() {
     let p3 = ColorProfile::new_display_p3();
     assert_middle(&small(with_profile([200, 100, 100], &p3)), [215, 93, 97], 3);
     assert_middle(&small(with_profile([128, 128, 128], &p3)), [128, 128, 128], 2);
+}
+
+#[test]
+fn the_profile_of_a_tiff_is_read() {
+    let p3 = ColorProfile::new_display_p3().encode().unwrap();
+    let picture = Pixels::from_fn(200, 100, |_, _| [200, 100, 100]);
+    let bare = tiff(&picture, &[]);
+    assert_middle(&small(bare), [200, 100, 100], 3);
+    assert_middle(&small(tiff(&picture, &[(34_675, 7, p3)])), [215, 93, 97], 3);
 }
 
 #[test]

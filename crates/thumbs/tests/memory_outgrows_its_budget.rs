@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer};
-use pictures::{Extras, in_format, jpeg, jpeg_with, rgb_image, scene};
+use pictures::{Extras, in_format, jpeg, jpeg_with, rgb_image, scene, tiff};
 
 /// A PNG needs its 3 bytes a pixel, one more for the resizer, 13 a pixel of the thumbnail, and a
 /// little.
@@ -94,6 +94,20 @@ fn pixels_over_the_limit_are_refused() {
     let error = strict.make(&source, 50).unwrap_err();
     assert!(error.is_too_large() && error.to_string().contains("101x100"), "{error}");
     assert!(Thumbnailer::builder().max_pixels(101 * 100).build().make(&source, 50).is_ok());
+}
+
+/// Before it reads the first of a tag's values, the TIFF decoder allocates for all that the tag
+/// claims to have.
+#[test]
+fn values_that_a_tiff_only_claims_to_have_are_not_allocated() {
+    let sound = tiff(&scene(20, 10), &[(282, 3, vec![0; 2 * 65_536])]);
+    assert!(Thumbnailer::builder().build().make(&Source::bytes(sound), 10).is_ok());
+    let claiming = tiff(&scene(20, 10), &[(282, 3, vec![0; 2 * 65_537])]);
+    let error = Thumbnailer::builder().build().make(&Source::bytes(claiming), 10).unwrap_err();
+    assert!(error.is_damaged() && error.to_string().contains("65537 values"), "{error}");
+    // Those of a program's own tags are not asked for.
+    let layers = tiff(&scene(20, 10), &[(37_724, 1, vec![0; 200_000])]);
+    assert!(Thumbnailer::builder().build().make(&Source::bytes(layers), 10).is_ok());
 }
 
 /// Four gibibytes, of which the first few say what they are not.

@@ -10,8 +10,11 @@ use crate::{Error, Format, alpha};
 
 pub(crate) const BUFFER_BYTES: usize = 32 << 10;
 
-/// For the decoder's tables, row buffers and windows.
-const SMALL_CHANGE: u64 = 1 << 20;
+/// For the decoder's tables, row buffers and windows; a TIFF's lists of strips, 32 bytes a number,
+/// are more.
+fn small_change(format: Format) -> u64 {
+    if format == Format::Tiff { 6 << 20 } else { 1 << 20 }
+}
 
 /// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a
 /// canvas or strips (which may be the whole picture) of their own beside the result, and more while
@@ -21,7 +24,7 @@ pub(crate) fn needed_bytes(format: Format, total_bytes: u64) -> u64 {
         Format::Png | Format::Bmp => total_bytes.div_ceil(3),
         _ => total_bytes.saturating_mul(2),
     };
-    total_bytes.saturating_add(beside).saturating_add(SMALL_CHANGE)
+    total_bytes.saturating_add(beside).saturating_add(small_change(format))
 }
 
 pub(crate) fn decode(input: Input, header: &Header, max_alloc: u64) -> Result<Raster, Error> {

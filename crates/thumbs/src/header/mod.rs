@@ -2,6 +2,7 @@
 
 pub(crate) mod jpeg;
 pub(crate) mod other;
+mod tiff;
 
 use std::io::Read;
 

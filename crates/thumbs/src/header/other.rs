@@ -2,7 +2,7 @@
 
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::{Coding, Header};
+use super::{Coding, Header, tiff};
 use crate::exif::{self, Told};
 use crate::watch::Input;
 use crate::{Error, Format};
@@ -11,7 +11,8 @@ use crate::{Error, Format};
 /// directories.
 const MAX_HEADER_ALLOC: u64 = 8 << 20;
 
-pub(crate) fn read(format: Format, name: ImageFormat, input: Input) -> Result<Header, Error> {
+pub(crate) fn read(format: Format, name: ImageFormat, mut input: Input) -> Result<Header, Error> {
+    let tiff_profile = if format == Format::Tiff { tiff::profile(&mut input)? } else { None };
     let mut decoder = open(name, input, MAX_HEADER_ALLOC)?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
@@ -23,7 +24,10 @@ pub(crate) fn read(format: Format, name: ImageFormat, input: Input) -> Result<He
     if told.orientation.is_none() {
         told = Told { orientation: decoder.orientation().ok().map(|o| o.to_exif()), ..told };
     }
-    let icc = decoder.icc_profile().ok().flatten();
+    let icc = match format {
+        Format::Tiff => tiff_profile,
+        _ => decoder.icc_profile().ok().flatten(),
+    };
     let coding = Coding::Other { total_bytes: decoder.total_bytes() };
     Ok(Header { format, width, height, told, icc, coding })
 }
@@ -31,9 +35,12 @@ pub(crate) fn read(format: Format, name: ImageFormat, input: Input) -> Result<He
 /// Opens a decoder that may allocate `max_alloc` bytes.
 pub(crate) fn open(
     name: ImageFormat,
-    input: Input,
+    mut input: Input,
     max_alloc: u64,
 ) -> Result<impl ImageDecoder, Error> {
+    if name == ImageFormat::Tiff {
+        tiff::check(&mut input)?;
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(max_alloc);
     let mut reader = ImageReader::with_format(input, name);

@@ -113,6 +113,29 @@ pub fn in_format(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u
     out.into_inner()
 }
 
+/// A TIFF of one strip, whose directory `more` entries follow: number, type and bytes of each.
+pub fn tiff(pixels: &Pixels, more: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+    let short = |tag, value: u32| (tag, 3, u16::try_from(value).unwrap().to_be_bytes().to_vec());
+    let long = |tag, value: usize| (tag, 4, (value as u32).to_be_bytes().to_vec());
+    let mut entries = vec![
+        short(256, pixels.width),
+        short(257, pixels.height),
+        (258, 3, vec![0, 8, 0, 8, 0, 8]),
+        short(259, 1),
+        short(262, 2),
+        long(273, 8),
+        short(277, 3),
+        short(278, pixels.height),
+        long(279, pixels.rgb.len()),
+    ];
+    entries.extend_from_slice(more);
+    let mut out = b"MM\0\x2A".to_vec();
+    out.extend_from_slice(&(8 + pixels.rgb.len() as u32).to_be_bytes());
+    out.extend_from_slice(&pixels.rgb);
+    directory(&mut out, &entries);
+    out
+}
+
 pub fn rgb_image(pixels: &Pixels) -> RgbImage {
     RgbImage::from_raw(pixels.width, pixels.height, pixels.rgb.clone()).unwrap()
 }
@@ -172,7 +195,8 @@ fn directory(block: &mut Vec<u8>, entries: &[(u16, u16, Vec<u8>)]) -> usize {
     let mut values: Vec<u8> = Vec::new();
     block.extend((entries.len() as u16).to_be_bytes());
     for (tag, kind, value) in entries {
-        let count = if *kind == 2 { value.len() as u32 } else { 1 };
+        let bytes_each = [1, 1, 2, 4].get(usize::from(*kind) - 1).unwrap_or(&1);
+        let count = value.len() as u32 / bytes_each;
         block.extend(tag.to_be_bytes());
         block.extend(kind.to_be_bytes());
         block.extend(count.to_be_bytes());
