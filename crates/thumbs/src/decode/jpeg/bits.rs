@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::Error;
 use crate::watch::Input;
 
 pub(super) struct Bits {
@@ -121,6 +122,26 @@ impl Bits {
         let mut byte = [0];
         self.input.read_exact(&mut byte)?;
         Ok(byte[0])
+    }
+}
+
+/// Why a scan ended.
+pub(super) enum Stop {
+    Damaged(Error),
+    Io(io::Error),
+    /// The data ended before the blocks did.
+    Short,
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Io(error)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Damaged(error)
     }
 }
 

@@ -6,7 +6,10 @@
 mod bits;
 mod huffman;
 mod idct;
+mod measures;
 mod sequential;
+mod tables;
+mod zigzag;
 #[cfg(feature = "turbojpeg")]
 pub(crate) mod turbo;
 

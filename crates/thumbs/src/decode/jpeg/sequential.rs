@@ -7,25 +7,17 @@
 //! holds is shown. The planes stay apart: the resizer shrinks each, and colour is converted on the
 //! pixels of the thumbnail.
 
-use std::io;
-
-use super::bits::Bits;
+use super::bits::{Bits, Stop};
 use super::huffman::Table;
 use super::idct::{Basis, Block, write_flat};
+use super::measures::Measures;
+use super::tables::Tables;
+use super::zigzag::{ZIGZAG, wanted};
 use crate::Error;
 use crate::decode::planes::{Plane, Planes};
 use crate::decode::strips::Strips;
 use crate::header::jpeg::Frame;
 use crate::watch::Input;
-
-/// Positions of the coefficients in the order of coding, and then some: a run may lead beyond the
-/// last.
-const ZIGZAG: [u8; 80] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63,
-    63, 63, 63, 63, 63, 63,
-];
 
 struct Component {
     id: u8,
@@ -50,32 +42,7 @@ struct Decoder {
     basis: Basis,
     mcus: (usize, usize),
     components: Vec<Component>,
-    quantization: [Option<[f32; 64]>; 4],
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
-    restart_interval: usize,
-    jfif: bool,
-    adobe_transform: Option<u8>,
-}
-
-/// Why a scan ended.
-enum Stop {
-    Damaged(Error),
-    Io(io::Error),
-    /// The data ended before the blocks did.
-    Short,
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        Stop::Io(error)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Damaged(error)
-    }
+    tables: Tables,
 }
 
 /// True for the pictures that this decoder takes.
@@ -84,42 +51,6 @@ pub(super) fn takes(frame: &Frame) -> bool {
     frame.process == crate::header::jpeg::Process::Sequential
         && matches!(frame.sampling.len(), 1 | 3)
         && frame.sampling.iter().all(|&(h, v)| h_max % h == 0 && v_max % v == 0)
-}
-
-/// How a component lies in memory.
-struct Measures {
-    /// Samples of a row, in whole MCUs.
-    stride: usize,
-    /// Rows in whole blocks.
-    rows: usize,
-    /// The part that the picture covers, in samples.
-    covers: (f64, f64),
-    /// Blocks across and down, as stored in a scan of this component alone.
-    blocks: (usize, usize),
-    /// Rows of an MCU.
-    unit_rows: usize,
-}
-
-impl Measures {
-    /// Of a component that is sampled `(h, v)`, with `size` samples of a block each way.
-    fn new(frame: &Frame, (h, v): (u8, u8), size: usize) -> Measures {
-        let (h_max, v_max) = frame.max_sampling();
-        let cover = |n: u16, share: u8, max: u8| {
-            f64::from(n) * f64::from(share) * size as f64 / (f64::from(max) * 8.0)
-        };
-        let blocks = |n: u16, share: u8, max: u8| {
-            (usize::from(n) * usize::from(share)).div_ceil(8 * usize::from(max))
-        };
-        let mcus_across = usize::from(frame.width).div_ceil(8 * usize::from(h_max));
-        let blocks = (blocks(frame.width, h, h_max), blocks(frame.height, v, v_max));
-        Measures {
-            stride: mcus_across * usize::from(h) * size,
-            rows: blocks.1 * size,
-            covers: (cover(frame.width, h, h_max), cover(frame.height, v, v_max)),
-            blocks,
-            unit_rows: usize::from(v) * size,
-        }
-    }
 }
 
 /// What the components occupy on their way to thumbnails of these heights.
@@ -185,83 +116,17 @@ impl Decoder {
             }
         };
         let components = frame.sampling.iter().zip(&frame.components).map(component).collect();
-        Decoder {
-            bits,
-            size,
-            basis: Basis::new(size),
-            mcus,
-            components,
-            quantization: [None; 4],
-            dc: [const { None }; 4],
-            ac: [const { None }; 4],
-            restart_interval: 0,
-            jfif: false,
-            adobe_transform: None,
-        }
+        Decoder { bits, size, basis: Basis::new(size), mcus, components, tables: Tables::default() }
     }
 
     /// Takes the next segment; false at the end of the picture.
     fn step(&mut self) -> Result<bool, Stop> {
         match self.bits.next_marker()? {
-            0x01 | 0xD0..=0xD8 => {}
             0xD9 => return Ok(false),
             0xDA => self.scan()?,
-            0xC4 => self.huffman_tables()?,
-            0xDB => self.quantization_tables()?,
-            0xDD => match *self.bits.segment()? {
-                [high, low, ..] => {
-                    self.restart_interval = usize::from(high) << 8 | usize::from(low)
-                }
-                _ => return Err(Error::damaged("JPEG restart interval is cut short").into()),
-            },
-            0xE0 => self.jfif |= self.bits.segment()?.starts_with(b"JFIF\0"),
-            0xEE => {
-                let segment = self.bits.segment()?;
-                if segment.starts_with(b"Adobe") {
-                    self.adobe_transform = segment.get(11).copied();
-                }
-            }
-            _ => drop(self.bits.segment()?),
+            marker => self.tables.segment(marker, &mut self.bits)?,
         }
         Ok(true)
-    }
-
-    fn quantization_tables(&mut self) -> Result<(), Stop> {
-        let segment = self.bits.segment()?;
-        let mut rest = segment.as_slice();
-        while let [head, tail @ ..] = rest {
-            let (wide, index) = (head >> 4 != 0, usize::from(head & 15));
-            let bytes = if wide { 128 } else { 64 };
-            if index > 3 || tail.len() < bytes {
-                return Err(Error::damaged("JPEG quantization table is cut short").into());
-            }
-            self.quantization[index] = Some(std::array::from_fn(|i| match wide {
-                true => u16::from_be_bytes([tail[2 * i], tail[2 * i + 1]]).into(),
-                false => tail[i].into(),
-            }));
-            rest = &tail[bytes..];
-        }
-        Ok(())
-    }
-
-    fn huffman_tables(&mut self) -> Result<(), Stop> {
-        let segment = self.bits.segment()?;
-        let mut rest = segment.as_slice();
-        while let Some((head, tail)) = rest.split_first_chunk::<17>() {
-            let (class, index) = (head[0] >> 4, usize::from(head[0] & 15));
-            let counts: [u8; 16] = std::array::from_fn(|i| head[i + 1]);
-            let total = counts.iter().map(|&count| usize::from(count)).sum();
-            let Some((symbols, after)) = tail.split_at_checked(total) else {
-                return Err(Error::damaged("JPEG Huffman table is cut short").into());
-            };
-            let tables = if class == 0 { &mut self.dc } else { &mut self.ac };
-            let Some(table) = tables.get_mut(index) else {
-                return Err(Error::damaged("JPEG Huffman table has no place").into());
-            };
-            *table = Some(Table::new(&counts, symbols)?);
-            rest = after;
-        }
-        Ok(())
     }
 
     /// Reads a scan's header and then its blocks.
@@ -291,14 +156,14 @@ impl Decoder {
     }
 
     fn units(&mut self, scanned: &[usize], alone: bool, units: (usize, usize)) -> Result<(), Stop> {
-        let mut until_restart = self.restart_interval;
+        let mut until_restart = self.tables.restart_interval;
         self.components.iter_mut().for_each(|component| component.dc_prediction = 0);
         for _ in 0..units.1 {
             for x in 0..units.0 {
-                if self.restart_interval > 0 {
+                if self.tables.restart_interval > 0 {
                     if until_restart == 0 {
                         self.restart()?;
-                        until_restart = self.restart_interval;
+                        until_restart = self.tables.restart_interval;
                     }
                     until_restart -= 1;
                 }
@@ -333,9 +198,9 @@ impl Decoder {
         let component = &mut self.components[at];
         let missing = || Stop::from(Error::damaged("JPEG scan without its tables"));
         let quantization =
-            self.quantization[component.quantization & 3].as_ref().ok_or_else(missing)?;
-        let dc = self.dc[component.dc].as_ref().ok_or_else(missing)?;
-        let ac = self.ac[component.ac].as_ref().ok_or_else(missing)?;
+            self.tables.quantization[component.quantization & 3].as_ref().ok_or_else(missing)?;
+        let dc = self.tables.dc[component.dc].as_ref().ok_or_else(missing)?;
+        let ac = self.tables.ac[component.ac].as_ref().ok_or_else(missing)?;
         let (across, down) = if alone { (1, 1) } else { (component.h, component.v) };
         for block in 0..across * down {
             let (block_x, block_y) = (x * across + block % across, block / across);
@@ -362,12 +227,7 @@ impl Decoder {
 
     fn planes(self, partial: bool) -> Result<Planes, Error> {
         let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
-        // As libjpeg decides (and every other decoder after it).
-        let rgb = match (ids.as_slice(), self.jfif, self.adobe_transform) {
-            ([1, 2, 3], ..) | (_, true, _) => false,
-            (b"RGB", ..) => true,
-            (_, false, transform) => transform == Some(0),
-        };
+        let rgb = self.tables.is_rgb(&ids);
         let plane = |component: Component| {
             let Measures { stride, covers, .. } = component.measures;
             Ok(Plane { shrunk: component.strips.finish()?, stride, covers: covers.0 })
@@ -375,15 +235,6 @@ impl Decoder {
         let planes: Result<_, Error> = self.components.into_iter().map(plane).collect();
         Ok(Planes { planes: planes?, rgb, partial })
     }
-}
-
-/// How many coefficients, in the order of coding, the lowest `size` frequencies each way are among.
-const fn wanted(size: u8) -> usize {
-    let mut k = 63;
-    while ZIGZAG[k] / 8 >= size || ZIGZAG[k] % 8 >= size {
-        k -= 1;
-    }
-    k + 1
 }
 
 #[inline(always)]
