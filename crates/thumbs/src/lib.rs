@@ -59,9 +59,10 @@
 //!    need, all before the first of them is allocated.
 //! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long
 //!    as at least a factor of two is left to the resizer, and its rows are shrunk as they come, so
-//!    that the picture as a whole is never in memory. (A progressive one keeps two bytes for each
-//!    of its samples until its last scan, however small the result: 66 MB at 22 megapixels and
-//!    4:2:0, twice that at 4:4:4. They are in the budget.)
+//!    that the picture as a whole is never in memory. (Of a progressive one something of each block
+//!    has to wait for the last scan: a bit for each coefficient, and those coefficients that are
+//!    wanted at the scale. That is 10 MB at 22 megapixels and 4:4:4 for a sixteenth of the edge,
+//!    41 MB for a quarter.)
 //!    Alpha is premultiplied here, so that what is invisible weighs nothing in the resizer and no
 //!    dark fringe can appear.
 //! 5. `resize` (Lanczos3, SIMD), then on the few pixels left `alpha` (over white for JPEG, kept for

@@ -114,12 +114,18 @@ impl Input {
         debug_assert!(self.at <= self.end, "advanced beyond what was peeked");
     }
 
-    fn refill(&mut self) -> io::Result<()> {
-        (self.at, self.end) = (0, 0);
+    /// Fails when the time is up.
+    pub(crate) fn check_time(&self) -> io::Result<()> {
         if Instant::now() >= self.deadline {
             self.verdict.timed_out.set(true);
             return Err(io::ErrorKind::TimedOut.into());
         }
+        Ok(())
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        (self.at, self.end) = (0, 0);
+        self.check_time()?;
         if self.bytes_left == 0 {
             self.verdict.too_long.set(true);
             return Err(io::ErrorKind::FileTooLarge.into());

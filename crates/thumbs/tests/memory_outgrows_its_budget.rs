@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer};
-use pictures::{Extras, in_format, jpeg, jpeg_with, rgb_image, scene, tiff};
+use pictures::{in_format, jpeg, rgb_image, scene, tiff};
 
 /// A PNG needs its 3 bytes a pixel, one more for the resizer, 13 a pixel of the thumbnail, and a
 /// little.
@@ -75,16 +75,6 @@ fn a_picture_over_the_whole_budget_is_refused_at_once() {
     let tight = Thumbnailer::builder().memory_budget_bytes(PICTURE_BYTES - 1).build();
     let error = tight.make(&png(), 100).unwrap_err();
     assert!(error.is_too_large() && error.to_string().contains("1000x1000"), "{error}");
-}
-
-/// All coefficients of a progressive JPEG stay in memory until its last scan, however small the
-/// result.
-#[test]
-fn coefficients_of_a_progressive_picture_are_counted() {
-    let extras = Extras { progressive: true, ..Extras::default() };
-    let progressive = Source::bytes(jpeg_with(&scene(2000, 2000), extras));
-    let tight = Thumbnailer::builder().memory_budget_bytes(2000 * 2000 * 2).build();
-    assert!(tight.make(&progressive, 100).unwrap_err().is_too_large());
 }
 
 #[test]

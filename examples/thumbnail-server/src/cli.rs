@@ -39,7 +39,7 @@ pub struct Places {
           value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     pub cache_mb: u64,
     /// Megabytes that pictures being decoded may take together, over all threads; a picture that
-    /// alone needs more is refused. A progressive JPEG of 24 megapixels takes up to 170.
+    /// alone needs more is refused. A progressive JPEG of 24 megapixels takes up to 70.
     #[arg(long, value_name = "MB", default_value_t = 192,
           value_parser = clap::value_parser!(u64).range(8..=1 << 20))]
     pub decode_mb: u64,

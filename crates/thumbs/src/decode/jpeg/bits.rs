@@ -90,6 +90,20 @@ impl Bits {
         self.count = self.count.wrapping_sub(n);
     }
 
+    /// Takes the next `n` bits, 0 to 16, as a number.
+    #[inline(always)]
+    pub(super) fn number(&mut self, n: u32) -> u32 {
+        // Two steps: a shift by 64 is none.
+        let number = (self.window >> 1 >> (63 - n)) as u32;
+        self.take(n);
+        number
+    }
+
+    /// Fails when the time is up, for work that reads nothing.
+    pub(super) fn check_time(&self) -> io::Result<()> {
+        self.input.check_time()
+    }
+
     /// True once bits have been taken that were not there.
     pub(super) fn overrun(&self) -> bool {
         self.invented > self.count

@@ -1,17 +1,19 @@
 //! JPEG, scaled in the inverse DCT.
 //!
-//! Photographs go through [`sequential`]; progressive, lossless and CMYK pictures through
+//! Photographs go through [`sequential`] and [`progressive`]; lossless and CMYK pictures through
 //! `jpeg-decoder`. With the feature `turbojpeg` libjpeg-turbo is asked first where it may be.
 
 mod bits;
+mod coefficients;
 mod huffman;
 mod idct;
 mod measures;
+mod progressive;
 mod sequential;
 mod tables;
-mod zigzag;
 #[cfg(feature = "turbojpeg")]
 pub(crate) mod turbo;
+mod zigzag;
 
 use jpeg_decoder::{Decoder, Error as JpegError, PixelFormat};
 
@@ -33,18 +35,21 @@ pub(crate) fn eighths(frame: &Frame, edge: u32) -> u32 {
     let wanted = u64::from(edge) * u64::from(LEFT_TO_RESIZER);
     let eighths = (1..8).find(|&n| longest * u64::from(n) >= wanted * 8).unwrap_or(8);
     // What `jpeg-decoder` has.
-    if sequential::takes(frame) { eighths } else { eighths.next_power_of_two() }
+    if is_own(frame) { eighths } else { eighths.next_power_of_two() }
 }
 
 /// An upper bound of the decoder's memory. That of `jpeg-decoder` follows from the way it works:
 ///
-/// - all coefficients of a progressive picture are kept until its last scan, two bytes each; those
-///   of a sequential one wait in a queue for the inverse DCT, at worst all of them;
+/// - all coefficients of a progressive CMYK picture are kept until its last scan, two bytes each;
+///   those of a sequential one wait in a queue for the inverse DCT, at worst all of them;
 /// - a plane for each component, then all of them interleaved;
 /// - a lossless picture has four-byte differences and two-byte samples beside its result.
 pub(crate) fn needed_bytes(frame: &Frame, eighths: u32, heights: &[u32]) -> u64 {
     if sequential::takes(frame) {
         return sequential::needed_bytes(frame, eighths, heights);
+    }
+    if progressive::takes(frame) {
+        return progressive::needed_bytes(frame, eighths, heights);
     }
     let divisor = 8 / eighths;
     let pixels = |d: u32| {
@@ -66,9 +71,8 @@ pub(crate) fn needed_bytes(frame: &Frame, eighths: u32, heights: &[u32]) -> u64 
 }
 
 /// Tells whether the picture is decoded here, rather than by `jpeg-decoder`.
-#[cfg(any(test, fuzzing))]
 pub(crate) fn is_own(frame: &Frame) -> bool {
-    sequential::takes(frame)
+    sequential::takes(frame) || progressive::takes(frame)
 }
 
 /// The clock is looked at once per buffer. A scan of a progressive picture may touch every block
@@ -81,6 +85,9 @@ pub(crate) fn decode(mut input: Input, frame: &Frame, plan: &Plan) -> Result<Dec
     input.end_jpeg_at_eof();
     if sequential::takes(frame) {
         return sequential::decode(input, frame, plan.eighths, &plan.heights).map(Decoded::Planes);
+    }
+    if progressive::takes(frame) {
+        return progressive::decode(input, frame, plan.eighths, &plan.heights).map(Decoded::Planes);
     }
     let divisor = 8 / plan.eighths;
     let mut decoder = Decoder::new(input);
