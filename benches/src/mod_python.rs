@@ -202,7 +202,7 @@ impl Common {
         let state = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        self.chance > 0 && (mixed ^ (mixed >> 31)) % self.chance == 0
+        self.chance > 0 && (mixed ^ (mixed >> 31)).is_multiple_of(self.chance)
     }
 }
 
