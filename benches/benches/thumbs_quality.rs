@@ -51,10 +51,13 @@ fn main() {
 /// A finished thumbnail: its bytes, or why there are none.
 type Made = Result<Vec<u8>, &'static str>;
 
+/// The score and the bytes of one thumbnail, if there is one.
+type Score = Option<(f64, usize)>;
+
 struct Table<'a> {
     systems: &'a [&'a str],
-    /// For each photograph the score and the bytes of each system.
-    scores: Vec<(String, Vec<Option<(f64, usize)>>)>,
+    /// For each photograph those of each system.
+    scores: Vec<(String, Vec<Score>)>,
     missing: Vec<String>,
 }
 
@@ -89,7 +92,7 @@ impl<'a> Table<'a> {
         let mut rows = vec![vec!["photograph".to_owned()]];
         rows[0].extend(self.systems.iter().map(|system| (*system).to_owned()));
         for (name, row) in &self.scores {
-            let cell = |score: &Option<(f64, usize)>| match score {
+            let cell = |score: &Score| match score {
                 Some((score, bytes)) => format!("{score:.2} ({bytes})"),
                 None => "-".to_owned(),
             };
