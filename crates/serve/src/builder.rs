@@ -307,7 +307,8 @@ impl Builder {
     }
 
     /// Time of one turn of an I/O thread above which there is an alarm: see
-    /// [`Bound::on_stall`]. Default: 100 ms. Bound: above zero, up to a day.
+    /// [`Bound::on_stall`]. Default: 100 ms. Bound: above zero, up to a day; it is kept to a tick of
+    /// the kernel's, 1 to 10 ms.
     ///
     /// # Panics
     ///

@@ -34,10 +34,13 @@
 //!
 //! # Map
 //!
-//! `head` and `body` are the grammar; `conditional`, `range`, `render` and `answer` turn one reply
-//! into what a request has earned; `hot` is the response cache; `queue`, `worker` and `later` run handlers, `stream` readers;
-//! `io` is the event loop, one connection a state machine in `io::conn`; `stop` and `stats` are
-//! what their names say, `histogram` and `log` too, and `stall` is the alarm; `reaper` does what no I/O thread may wait for; `os` holds what differs between systems.
+//! `head` and `body` are the grammar; `upload`, `spill` and `budget` hold bodies, `form` takes them
+//! apart. `conditional`, `range`, `sibling`, `render` and `answer` turn one reply into what a
+//! request has earned; `hot` is the response cache. `queue`, `class`, `worker` and `later` run
+//! handlers, `stream` readers. `io` is the event loop, one connection a state machine in
+//! `io::conn`; `peek` is what it shows of a request, `hooks` what it calls. `reaper` does what no
+//! I/O thread may wait for, `prefetch` brings files into memory. `stats`, `histogram`, `log` and
+//! `stall`, the alarm, tell how it goes; `stop` ends it; `os` is what differs between systems.
 
 #![forbid(unsafe_code)]
 

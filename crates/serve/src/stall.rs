@@ -18,7 +18,7 @@ pub struct Stall {
     pub messages: usize,
     /// Calls of the fast path.
     pub fast_calls: usize,
-    /// How long these calls took together.
+    /// How long these calls took together, each to a tick of the kernel's.
     pub fast_took: Duration,
     /// The target of the call that took longest, if it alone took half of the bound.
     pub fast_target: Option<String>,

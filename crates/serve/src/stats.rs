@@ -118,6 +118,7 @@ pub struct Latency {
     /// the first bytes of the stream.
     pub handler: Histogram,
     /// From there to the last byte handed to the socket; of deliveries that were not aborted.
+    /// It may be too short by the length of a turn of the I/O thread.
     pub delivery: Histogram,
 }
 

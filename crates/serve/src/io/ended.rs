@@ -18,7 +18,7 @@ const LEFT: u16 = 499;
 impl IoThread {
     /// The last byte of an answer was handed to the socket, or never will be.
     pub(super) fn delivered(&mut self, peer: SocketAddr, sending: &Sending, aborted: bool) {
-        let now = Instant::now();
+        let now = self.turn.clock();
         let times = sending.times.as_ref();
         let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
         let [queue, handler, delivery] = times.map_or([Duration::ZERO; 3], |times| {

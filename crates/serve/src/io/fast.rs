@@ -1,7 +1,6 @@
 //! The fast path: a closure of the user's, on the I/O thread, for what is in memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use http::StatusCode;
 
@@ -11,6 +10,7 @@ use super::hit::Judged;
 use crate::answer::{self, Asked, Reading};
 use crate::head::{Framing, Head};
 use crate::hot::HotInsert;
+use crate::os;
 use crate::render::{Outgoing, Persist};
 use crate::reply::Reply;
 use crate::stats::add;
@@ -62,12 +62,13 @@ impl IoThread {
     /// Calls the closure, and notes how long it took.
     fn ask_fast(&mut self, conn: &Conn, head: &Head<'_, '_>) -> Option<Reply> {
         let fast = self.shared.hooks.fast.as_deref()?;
-        let begun = Instant::now();
+        let begun = os::coarse_clock();
         // It sees nothing of ours but the head, so no state of ours is torn.
         let peek = Peek::new(head, conn.peer);
         let reply = catch_unwind(AssertUnwindSafe(|| fast(&peek)));
         let worth = self.shared.config.turn_alarm / 2;
-        self.turn.fast_call(begun.elapsed(), head.target, worth);
+        let took = os::coarse_clock().saturating_sub(begun);
+        self.turn.fast_call(took, head.target, worth);
         reply.unwrap_or_else(|_| {
             add(&self.counters().fast_panics, 1);
             Some(Reply::status(StatusCode::INTERNAL_SERVER_ERROR))

@@ -6,8 +6,9 @@
 //! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
 //! once, and `Conn::readable` remembers what an event said.
 //!
-//! `conn` is the state machine, `read`, `receive`, `hit`, `send` and `finish` its steps, `window` the shared
-//! read buffer, `wheel` the timers, `accept` the way in, `mailbox` what other threads want.
+//! `conn` is the state machine, `read`, `receive`, `hit`, `fast`, `send`, `feed` and `finish` its
+//! steps, `ended` what is noted after them, `window` the shared read buffer, `wheel` the timers,
+//! `turn` what one turn did, `accept` the way in, `mailbox` what other threads want.
 
 mod accept;
 pub(crate) mod conn;
@@ -158,6 +159,7 @@ impl IoThread {
             self.mailbox().wake_up();
             self.now = Instant::now();
             self.date.refresh();
+            self.turn = Turn::begin();
             self.turn_bytes = TURN_BYTES;
             for event in &events {
                 self.turn.events += 1;
@@ -177,6 +179,7 @@ impl IoThread {
             self.drain();
             self.end_turn();
         }
+        self.turn = Turn::begin();
         self.close_all();
         self.end_turn();
     }

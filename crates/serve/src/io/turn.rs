@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::IoThread;
 use crate::Stall;
+use crate::os;
 use crate::stats::add;
 
 /// The least time between two alarms of one I/O thread; all are counted.
@@ -12,6 +13,10 @@ const ALARM_PAUSE: Duration = Duration::from_secs(1);
 /// Written by the I/O thread, begun anew each turn.
 #[derive(Default)]
 pub(super) struct Turn {
+    /// By the coarse clock, so that a turn costs no look at the exact one.
+    begun: Duration,
+    /// Looked at once, when the first delivery of the turn ends.
+    clock: Option<Instant>,
     pub(super) events: usize,
     pub(super) messages: usize,
     pub(super) body_bytes: u64,
@@ -22,6 +27,15 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    pub(super) fn begin() -> Self {
+        Self { begun: os::coarse_clock(), ..Self::default() }
+    }
+
+    /// The exact time, at most as old as this turn.
+    pub(super) fn clock(&mut self) -> Instant {
+        *self.clock.get_or_insert_with(Instant::now)
+    }
+
     /// Notes a call of the fast path; keeps its target if it took more than `worth`.
     pub(super) fn fast_call(&mut self, took: Duration, target: &str, worth: Duration) {
         self.fast_calls += 1;
@@ -44,9 +58,8 @@ impl IoThread {
             self.shared.reaper.take(&mut self.chores);
         }
         let turn = std::mem::take(&mut self.turn);
-        let took = self.now.elapsed();
-        if took > self.shared.config.turn_alarm {
-            self.alarm(turn, took);
+        if os::coarse_clock().saturating_sub(turn.begun) > self.shared.config.turn_alarm {
+            self.alarm(turn, self.now.elapsed());
         }
     }
 

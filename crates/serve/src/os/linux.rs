@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use rustix::fs::sendfile;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::{SendFlags, send};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Pages between two probes. Read-ahead brings in runs of at least this length, and eviction
 /// takes folios, so what lies between two pages in memory is nearly always there too.
@@ -42,4 +44,11 @@ pub(crate) fn is_warm(file: &File, part: Range<u64>) -> bool {
 pub(crate) fn read_warm(file: &File, bytes: &mut [u8], at: u64) -> bool {
     let len = bytes.len();
     len == 0 || preadv2(file, &mut [IoSliceMut::new(bytes)], at, ReadWriteFlags::NOWAIT) == Ok(len)
+}
+
+/// A clock that moves with the kernel's ticks, of 1 to 10 ms; reading it is a load, where the exact
+/// one may take a tenth of a microsecond on a virtual machine.
+pub(crate) fn coarse_clock() -> Duration {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
