@@ -1,15 +1,16 @@
-//! What differs between systems: sending a head that more follows, sending a file, and telling
-//! whether that would wait for a disk; and a clock that costs nothing.
+//! What differs between systems: sending a head that more follows, sending a file, telling whether
+//! that would wait for a disk, and bounding what the kernel holds for a slow client; and a clock
+//! that costs nothing.
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{coarse_clock, is_warm, read_warm, send_file, send_more};
+pub(crate) use linux::{bound_unsent, coarse_clock, is_warm, read_warm, send_file, send_more};
 
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{coarse_clock, is_warm, read_warm, send_file, send_more};
+pub(crate) use portable::{bound_unsent, coarse_clock, is_warm, read_warm, send_file, send_more};
 
 use std::fs::File;
 use std::ops::Range;
