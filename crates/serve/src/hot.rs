@@ -136,14 +136,26 @@ pub(crate) struct HotCache {
     hand: usize,
     bytes: usize,
     limit: usize,
+    /// Evicted, stale or replaced; their bodies may be anybody's to drop, and take time.
+    gone: Vec<Entry>,
     /// The generation of `clear` that was last swept.
     swept: u64,
 }
 
 impl HotCache {
     pub(crate) fn new(hot: Hot, limit: usize) -> Self {
-        let (entries, free) = (Vec::new(), Vec::new());
-        Self { hot, index: HashTable::new(), entries, free, hand: 0, bytes: 0, limit, swept: 0 }
+        let (entries, free, gone) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            hot,
+            index: HashTable::new(),
+            entries,
+            free,
+            hand: 0,
+            bytes: 0,
+            limit,
+            gone,
+            swept: 0,
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -166,6 +178,11 @@ impl HotCache {
         self.free.clear();
         (self.hand, self.bytes) = (0, 0);
         Some((std::mem::take(&mut self.index), std::mem::take(&mut self.entries)))
+    }
+
+    /// Gives up what was removed since the last time.
+    pub(crate) fn take_gone(&mut self) -> Option<impl Send + use<>> {
+        (!self.gone.is_empty()).then(|| std::mem::take(&mut self.gone))
     }
 
     /// The answer for `target`, if it is here and still holds.
@@ -226,6 +243,7 @@ impl HotCache {
         }
         self.bytes -= entry.bytes;
         self.free.push(at as u32);
+        self.gone.push(entry);
     }
 
     /// Moves the hand to the first entry that nobody asked for lately (or that is stale).

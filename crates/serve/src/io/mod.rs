@@ -27,6 +27,7 @@ mod window;
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -373,7 +374,8 @@ impl IoThread {
     fn discard_body(&mut self, body: OutBody, is_large: bool) {
         match body {
             OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
-            OutBody::Bytes(_) => {}
+            // Made of something of the user's, they run its code when they are dropped.
+            OutBody::Bytes(bytes) => drop(catch_unwind(AssertUnwindSafe(|| drop(bytes)))),
             // The reader is the user's.
             OutBody::Stream(flow) => self.chores.push(Box::new(move || drop(flow))),
             // The last to hold a file closes it, which may free all its blocks.

@@ -54,6 +54,9 @@ impl IoThread {
         if let Some(lines) = &mut self.lines {
             lines.hand_over();
         }
+        if let Some(gone) = self.hot.take_gone() {
+            self.chores.push(Box::new(move || drop(gone)));
+        }
         if !self.chores.is_empty() {
             self.shared.reaper.take(&mut self.chores);
         }

@@ -10,6 +10,7 @@ mod coding_is_not_asked_for;
 mod cold_file_waits_on_the_io_thread;
 mod conditions_are_ignored;
 mod departed_client_is_served;
+mod dropping_holds_up_a_thread;
 mod fast_path_takes_its_thread_along;
 #[cfg(feature = "forms")]
 mod form_is_misread;
