@@ -7,12 +7,15 @@
 //!   names, hash and values behind an `Arc`: the floor of the design.
 //! - `cold-8k` and `cold-64k`: from the key to the bytes in memory. `larder` keeps no descriptor, so
 //!   it opens, verifies key and sum, and reads; `larder-open` leaves the reading to `sendfile`;
+//!   `larder-table` does as `larder`, and each time closes another file to keep this one open;
 //!   `open-read` is `std::fs::read` and checks nothing; `cacache` reads by its hash (xxh3, its
-//!   quickest) and `cacache-key` by its key, through its index; `foyer` reads its block file, in
-//!   a runtime of its own and under a future.
+//!   quickest) and `cacache-key` by its key, through its index, and checks the sum; `foyer` reads
+//!   its block file with its default engine, in a runtime of this thread, `foyer-workers` in one
+//!   of two threads more.
 //!
-//! After the numbers, where `strace` is on the PATH, a table of the system calls of 1 and of
-//! 1,000,000 hot hits, counted by `strace -c -f` over a process of its own.
+//! After the numbers, where `strace` is on the PATH, a table of the system calls of processes that
+//! make 1 and 1,000,000 hot hits. The proof is a test of `larder-files`, in which the kernel kills
+//! whoever makes one.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
@@ -23,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use larder_benches::report;
+use larder_benches::report::{self, Plan};
 use larder_files::{FileCache, Key, Limits};
 
 const FILES: usize = 256;
@@ -48,7 +51,9 @@ fn main() {
         cold(&mut criterion, case, len);
     }
     criterion.final_summary();
-    if arguments.iter().any(|argument| argument == "--bench") {
+    let plan = Plan::from_args();
+    let is_full = !plan.length(Duration::from_secs(1), Duration::ZERO).is_zero();
+    if is_full && !plan.wanted("files_hit", &["larder/hot"]).is_empty() {
         table_of_calls();
     }
 }
@@ -157,15 +162,19 @@ fn measure_cold(
 
 fn cold(criterion: &mut Criterion, case: &str, len: usize) {
     let dir = tempfile::tempdir().expect("a directory");
-    let limits = Limits::new().open_descriptors(0);
-    let (cache, keys) = filled(&dir.path().join("larder"), limits, len);
-    measure_cold(criterion, ("larder", case), |n| {
-        cache.get(&keys[n]).expect("it is there").read().expect("it is whole").len()
-    });
-    measure_cold(criterion, ("larder-open", case), |n| {
-        cache.get(&keys[n]).expect("it is there").len() as usize
-    });
-    assert_eq!(cache.stats().hits_hot, 0, "a hit that should be cold was hot");
+    for (system, descriptors) in [("larder", 0), ("larder-table", FILES as u64 / 4)] {
+        let limits = Limits::new().open_descriptors(descriptors);
+        let (cache, keys) = filled(&dir.path().join(system), limits, len);
+        measure_cold(criterion, (system, case), |n| {
+            cache.get(&keys[n]).expect("it is there").read().expect("it is whole").len()
+        });
+        if descriptors == 0 {
+            measure_cold(criterion, ("larder-open", case), |n| {
+                cache.get(&keys[n]).expect("it is there").len() as usize
+            });
+        }
+        assert_eq!(cache.stats().hits_hot, 0, "a hit that should be cold was hot");
+    }
 
     let plain: Vec<_> = (0..FILES).map(|n| dir.path().join(format!("{n}.jpg"))).collect();
     for (n, path) in plain.iter().enumerate() {
@@ -175,7 +184,13 @@ fn cold(criterion: &mut Criterion, case: &str, len: usize) {
         std::fs::read(&plain[n]).expect("it is there").len()
     });
     cold_cacache(criterion, &dir.path().join("cacache"), case, len);
-    cold_foyer(criterion, &dir.path().join("foyer"), case, len);
+    for (system, mut runtime) in [
+        ("foyer", tokio::runtime::Builder::new_current_thread()),
+        ("foyer-workers", tokio::runtime::Builder::new_multi_thread()),
+    ] {
+        let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
+        cold_foyer(criterion, &runtime, &dir.path().join(system), (system, case), len);
+    }
 }
 
 fn cold_cacache(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
@@ -192,9 +207,14 @@ fn cold_cacache(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
     });
 }
 
-fn cold_foyer(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
+fn cold_foyer(
+    criterion: &mut Criterion,
+    runtime: &tokio::runtime::Runtime,
+    dir: &Path,
+    id: (&str, &str),
+    len: usize,
+) {
     use foyer::{BlockEngineConfig, DeviceBuilder, FsDeviceBuilder, HybridCacheBuilder};
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let cache: foyer::HybridCache<u64, Vec<u8>> = runtime
         .block_on(async {
             let device = FsDeviceBuilder::new(dir).with_capacity(64 << 20).build()?;
@@ -218,7 +238,7 @@ fn cold_foyer(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
         .filter(|n| runtime.block_on(cache.get(n)).is_ok_and(|found| found.is_some()))
         .collect();
     assert!(there.len() > FILES / 2, "foyer kept {} of {FILES}", there.len());
-    measure_cold(criterion, ("foyer", case), |n| {
+    measure_cold(criterion, id, |n| {
         let found = runtime.block_on(cache.get(&there[n % there.len()]));
         found.expect("foyer reads").map_or(0, |entry| entry.value().len())
     });

@@ -1,7 +1,7 @@
 //! How long until a cache of very many files answers, and does it still know which were used last?
 //!
 //! `files_start/larder`: fills a directory with 100,000 entries (`LARDER_ENTRIES` says otherwise;
-//! a short run has 2,000), marks the first hundredth of them as the last used, and opens it with
+//! a short run has 500), marks the first hundredth of them as the last used, and opens it with
 //! room for three quarters. The table tells the times from before `open` to the first hit, to the
 //! first entry made, and to the end of the count; the longest of the hits asked for one after
 //! another meanwhile; how many of the marked are still there in the end, and how many of the
@@ -14,7 +14,7 @@ use larder_benches::report::{self, Plan, Waits, ms};
 use larder_files::{Begin, FileCache, Key, Limits};
 
 const FULL: usize = 100_000;
-const SHORT: usize = 2_000;
+const SHORT: usize = 500;
 
 fn main() {
     let plan = Plan::from_args();
