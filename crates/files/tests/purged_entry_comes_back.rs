@@ -144,7 +144,7 @@ fn what_another_process_has_unlinked_is_purged_from_the_open_files() {
 /// when the purge returns: nobody may get it from there, neither then nor after.
 #[test]
 fn a_file_opened_before_a_purge_is_not_handed_out_after_it() {
-    const ROUNDS: usize = 300;
+    const ROUNDS: usize = 150;
     let (dir, cache) = cache();
     let writer = FileCache::open(dir.path(), Limits::new()).unwrap();
     let key = Key::new("source", "1", "p");
@@ -170,7 +170,7 @@ fn a_file_opened_before_a_purge_is_not_handed_out_after_it() {
             while opens.load(Ordering::SeqCst) < round {
                 std::hint::spin_loop();
             }
-            (0..round * 20).for_each(|_| std::hint::spin_loop());
+            (0..round * 40).for_each(|_| std::hint::spin_loop());
             cache.purge_source("source");
             while opened.load(Ordering::SeqCst) < round {
                 wrong += usize::from(cache.get_hot(&key).is_some());
