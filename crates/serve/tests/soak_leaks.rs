@@ -1,9 +1,16 @@
 //! After hours of everything at once, descriptors and memory are where they began. In a process of
 //! its own, since both are counted for the process.
 //!
-//! The short run is always done and counts descriptors. The long one also looks at memory:
-//! `cargo test --release -p larder-serve --test soak_leaks -- --ignored`, for ten minutes or for
-//! `LARDER_SOAK_S` seconds.
+//! The short run is always done and counts descriptors. The long one also looks at memory, for ten
+//! minutes or for `LARDER_SOAK_S` seconds:
+//!
+//! ```text
+//! MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=100000 \
+//!     cargo test -p larder-serve --test soak_leaks -- --ignored
+//! ```
+//!
+//! So glibc keeps little that nobody holds: with an arena for each thread, and thresholds that it
+//! moves, the same run grows by 20 MB or not at all, as chance has it.
 
 #[allow(dead_code)]
 #[path = "suite/client.rs"]
@@ -24,8 +31,8 @@ const CLIENTS: u64 = 6;
 /// Ways to behave.
 const KINDS: u64 = 13;
 const FILE_LEN: usize = 3_000_000;
-/// What a heap of several threads may keep that nobody holds.
-const SLACK_BYTES: u64 = 24 << 20;
+/// What a heap may keep that nobody holds.
+const SLACK_BYTES: u64 = 4 << 20;
 
 /// Counts what is alive: leases and readers.
 #[derive(Clone, Default)]
@@ -251,6 +258,9 @@ fn descriptors_come_back() {
 #[test]
 #[ignore = "takes ten minutes, or LARDER_SOAK_S seconds"]
 fn descriptors_and_memory_come_back() {
+    for name in ["MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"] {
+        assert!(env::var(name).is_ok(), "memory says nothing without {name}: see the top of this");
+    }
     let seconds = env::var("LARDER_SOAK_S").map_or(600, |text| text.parse().unwrap());
     let time = Duration::from_secs(seconds);
     let (_, grown) = soak(time / 4, time * 3 / 4);
