@@ -18,6 +18,7 @@ use crate::date;
 use crate::exchange::Exchange;
 use crate::hot::{HotInsert, Stamp};
 use crate::os;
+use crate::pages::Kept;
 use crate::render::{Delimited, Earned, Multipart, OutBody, Outgoing, Persist, Representation};
 use crate::reply::{Reply, ReplyBody};
 use crate::stream::Source;
@@ -132,7 +133,7 @@ pub(crate) fn prepare(
         ReplyBody::Bytes(body) if hot => Some(HotInsert {
             target: asked.target.as_bytes().into(),
             representation,
-            body,
+            body: Kept::Bytes(body),
             stamp: asked.stamp,
         }),
         _ => None,

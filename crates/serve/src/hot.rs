@@ -1,10 +1,11 @@
 //! The response cache: answers that an I/O thread gives by itself.
 //!
-//! Each I/O thread owns a [`HotCache`]; nothing in it is shared but the bodies, whose reference
-//! counts are touched by inserts and evictions alone. What is shared is [`Generations`]: words that
-//! hits only read, and that `clear` and `remove` bump. An entry, and an insert under way, carries
-//! the generations from before its handler began; where they differ from now, it is stale. So a
-//! handler that read the old state can never leave its answer behind after a clear.
+//! Each I/O thread owns a [`HotCache`]; nothing in it is shared but short bodies and the count of
+//! descriptors for longer ones, both touched by inserts and evictions alone. What all threads
+//! look at is [`Generations`]: words that hits only read, and that `clear` and `remove` bump. An
+//! entry, and an insert under way, carries the generations from before its handler began; where
+//! they differ from now, it is stale. So a handler that read the old state can never leave its
+//! answer behind after a clear.
 //!
 //! Orderings: the bump is Release and the loads are Acquire: who sees the new generation sees
 //! what the caller of `clear` did before it.
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 
 use crate::date::{DATE_LEN, DateCache};
+use crate::pages::{Kept, Places};
 use crate::render::{self, Persist, Representation};
 
 /// `remove` drops all targets of one shard: one in this many is dropped without need.
@@ -33,6 +35,7 @@ const ENTRY_OVERHEAD: usize = 320;
 #[derive(Clone)]
 pub struct Hot {
     generations: Arc<Generations>,
+    places: Arc<Places>,
 }
 
 struct Generations {
@@ -54,7 +57,8 @@ impl Hot {
     pub(crate) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| AtomicU64::new(0)).collect();
         let hasher = foldhash::fast::RandomState::default();
-        Self { generations: Arc::new(Generations { hasher, all: AtomicU64::new(0), shards }) }
+        let generations = Generations { hasher, all: AtomicU64::new(0), shards };
+        Self { generations: Arc::new(generations), places: Arc::new(Places::new()) }
     }
 
     /// Drops everything.
@@ -66,6 +70,11 @@ impl Hot {
     pub fn remove(&self, target: &str) {
         let hash = self.hash(target.as_bytes());
         self.shard(hash).fetch_add(1, Release);
+    }
+
+    /// What is kept of a body.
+    pub(crate) fn kept(&self, body: Bytes) -> Kept {
+        Kept::new(body, &self.places)
     }
 
     pub(crate) fn stamp(&self, target: &[u8]) -> Stamp {
@@ -96,7 +105,7 @@ impl fmt::Debug for Hot {
 pub(crate) struct HotInsert {
     pub(crate) target: Box<[u8]>,
     pub(crate) representation: Representation,
-    pub(crate) body: Bytes,
+    pub(crate) body: Kept,
     pub(crate) stamp: Stamp,
 }
 
@@ -110,7 +119,7 @@ pub(crate) struct Entry {
     date_at: usize,
     date_s: u64,
     pub(crate) representation: Representation,
-    pub(crate) body: Bytes,
+    pub(crate) body: Kept,
     bytes: usize,
     /// Saturates at 3: how many rounds of the hand the entry survives without a hit.
     visits: u8,
@@ -270,7 +279,7 @@ fn entry(insert: HotInsert, hash: u64, date: &DateCache) -> Entry {
     representation.answer(&plain, false, Persist::Silent, date.text(), &mut head);
     head.shrink_to_fit();
     let bytes =
-        target.len() + head.len() + body.len() + representation.heap_bytes() + ENTRY_OVERHEAD;
+        target.len() + head.len() + body.bytes() + representation.heap_bytes() + ENTRY_OVERHEAD;
     let date_at = render::date_position(&head);
     let date_s = date.unix_s();
     Entry { target, hash, stamp, head, date_at, date_s, representation, body, bytes, visits: 0 }

@@ -36,8 +36,8 @@
 //!
 //! `head` and `body` are the grammar; `upload`, `spill` and `budget` hold bodies, `form` takes them
 //! apart. `conditional`, `range`, `sibling`, `render` and `answer` turn one reply into what a
-//! request has earned; `hot` is the response cache. `queue`, `class`, `worker` and `later` run
-//! handlers, `stream` readers. `io` is the event loop, one connection a state machine in
+//! request has earned; `hot` is the response cache, `pages` its longer bodies. `queue`, `class`,
+//! `worker` and `later` run handlers, `stream` readers. `io` is the event loop, one connection a state machine in
 //! `io::conn`; `peek` is what it shows of a request, `hooks` what it calls. `reaper` does what no
 //! I/O thread may wait for, `prefetch` brings files into memory. `stats`, `histogram`, `log` and
 //! `stall`, the alarm, tell how it goes; `stop` ends it; `os` is what differs between systems.
@@ -69,6 +69,7 @@ mod later;
 mod listen;
 mod log;
 mod os;
+mod pages;
 mod peek;
 mod prefetch;
 mod queue;

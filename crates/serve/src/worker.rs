@@ -11,6 +11,7 @@ use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::hot::HotInsert;
 use crate::io::mailbox::Message;
+use crate::pages::Kept;
 use crate::queue::Job;
 use crate::render::Outgoing;
 use crate::reply::{Reply, ReplyBody};
@@ -77,10 +78,15 @@ pub(crate) fn deliver(exchange: &Arc<Exchange>, reply: Reply) {
     let config = &exchange.shared.config;
     let prepare = || answer::prepare(&asked, config, reply, Reading::Waits);
     let prepared = catch_unwind(AssertUnwindSafe(prepare));
-    let (outgoing, hot) = prepared.ok().and_then(Result::ok).unwrap_or_else(|| {
+    let (outgoing, mut hot) = prepared.ok().and_then(Result::ok).unwrap_or_else(|| {
         // The file could not be read as promised. A reply without a file cannot fail.
         (answer::plain(&asked, Reply::status(StatusCode::INTERNAL_SERVER_ERROR)), None)
     });
+    if let Some(insert) = &mut hot
+        && let Kept::Bytes(body) = &insert.body
+    {
+        insert.body = exchange.shared.hot.kept(body.clone());
+    }
     hand_over(exchange, outgoing, hot);
 }
 

@@ -12,7 +12,8 @@ use super::read::write;
 use crate::exchange::Exchange;
 use crate::head::{self, FieldStore, Framing, Head, Parsed, Refusal};
 use crate::hot::Entry;
-use crate::render::{Earned, Held, OutBody, Outgoing, Persist};
+use crate::pages::Kept;
+use crate::render::{Earned, Held, Outgoing, Persist};
 use crate::stats::add;
 
 /// What a head amounts to; owns all it needs, so that the read buffer is free again.
@@ -98,15 +99,20 @@ impl IoThread {
         };
         let counters = &self.shared.io[self.index];
         add(&counters.hot_hits, 1);
-        let body = &entry.body[part.clone()];
-        let sent = match write(conn, first, body) {
+        let n = part.len();
+        let wrote = match &entry.body {
+            Kept::Bytes(bytes) => write(conn, first, &bytes[part.clone()]),
+            Kept::Pages(_) if part.is_empty() => write(conn, first, b""),
+            Kept::Pages(pages) => pages.send(&conn.socket, first, part.clone()),
+        };
+        let sent = match wrote {
             Ok(sent) => sent,
             Err(_) => return Some(Judged::Broken),
         };
         add(&counters.bytes_sent, sent as u64);
-        if sent == first.len() + body.len() {
+        if sent == first.len() + n {
             if self.lines.is_some() {
-                let (status, n) = (status_of(first), body.len());
+                let status = status_of(first);
                 self.log_hit(conn.peer, head, status, n);
             }
             return Some(Judged::Answered { len: head.len, close: !keep_alive });
@@ -126,12 +132,14 @@ fn rest_of(
 ) -> Box<Sending> {
     let of_head = sent.min(head.len());
     let start = part.start + (sent - of_head);
-    let body = OutBody::Bytes(entry.body.slice(start..part.end));
+    let body = entry.body.part(start..part.end);
     let status = status_of(head);
     let head_bytes = head.len() as u64;
     let (head, then) = (head[of_head..].to_vec(), Vec::new());
     let outgoing = Outgoing { head, body, then, close, lease: Held::default() };
     let mut sending = Sending::new(Box::new(outgoing));
     (sending.status, sending.head_bytes, sending.sent) = (status, head_bytes, sent as u64);
+    // What is kept is in memory.
+    sending.warm_until = u64::MAX;
     Box::new(sending)
 }

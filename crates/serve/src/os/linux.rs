@@ -1,13 +1,13 @@
-//! Linux: `MSG_MORE`, `sendfile`, `RWF_NOWAIT`, `TCP_NOTSENT_LOWAT`.
+//! Linux: `MSG_MORE`, `sendfile`, `RWF_NOWAIT`, `TCP_NOTSENT_LOWAT`, files in memory.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Write};
 use std::net::TcpListener;
 use std::ops::Range;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use rustix::fs::sendfile;
+use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
@@ -39,6 +39,13 @@ pub(crate) fn send_more(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 pub(crate) fn send_file(socket: &TcpStream, file: &File, part: Range<u64>) -> io::Result<usize> {
     let mut at = part.start;
     Ok(sendfile(socket, file, Some(&mut at), (part.end - part.start) as usize)?)
+}
+
+/// Copies bytes into a file that exists in memory alone.
+pub(crate) fn pages(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"larder", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// Tells whether a part of a file is in memory, by probing single bytes without waiting.

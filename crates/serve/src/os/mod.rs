@@ -5,16 +5,26 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{bound_unsent, coarse_clock, is_warm, read_warm, send_file, send_more};
+pub(crate) use linux::{
+    bound_unsent, coarse_clock, is_warm, pages, read_warm, send_file, send_more,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{bound_unsent, coarse_clock, is_warm, read_warm, send_file, send_more};
+pub(crate) use portable::{
+    bound_unsent, coarse_clock, is_warm, pages, read_warm, send_file, send_more,
+};
 
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+
+/// Descriptors that this process may have open.
+pub(crate) fn descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
 
 /// Reads a part of a file for no other purpose than to have it in memory.
 pub(crate) fn warm(file: &File, part: Range<u64>) {

@@ -16,6 +16,11 @@ const CHUNK: usize = 64 * 1024;
 /// The kernel holds for a client what it likes.
 pub(crate) fn bound_unsent(_: &TcpListener) {}
 
+/// There is nothing to gain: `send_file` copies.
+pub(crate) fn pages(_: &[u8]) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(crate) fn send_more(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     socket.write(bytes)
 }

@@ -15,6 +15,7 @@ mod fast_path_takes_its_thread_along;
 #[cfg(feature = "forms")]
 mod form_is_misread;
 mod hyper_reads_it_otherwise;
+mod kept_pages_are_not_what_was_said;
 mod later_is_never_answered;
 mod listeners_get_lost;
 mod one_panic_takes_a_worker;
