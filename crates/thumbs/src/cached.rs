@@ -1,10 +1,11 @@
 //! Thumbnails kept as plain files: made once, however many ask, and served by descriptor.
 
 use std::error::Error as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use larder_files::{Begin, Entry, FileCache, Key, Lease};
+use larder_files::{Begin, Entry, FileCache, Key, Lease, Limits};
 
 use crate::{Error, Preset, Source, Thumbnail, Thumbnailer};
 
@@ -25,15 +26,15 @@ const DERIVE_RATIO: u32 = 2;
 /// and time of change; and a [`Preset`], which may be just the longest edge in pixels.
 ///
 /// ```
-/// use larder_files::{FileCache, Limits};
+/// use larder_files::Limits;
 /// use larder_thumbs::{Source, ThumbCache, Thumbnailer};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let mut jpeg = Vec::new();
 /// # let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
 /// # encoder.encode(&[9; 64 * 48 * 3], 64, 48, jpeg_encoder::ColorType::Rgb)?;
-/// let files = FileCache::open(dir.path(), Limits::new().max_bytes(1 << 30))?;
-/// let thumbs = ThumbCache::new(Thumbnailer::builder().build(), files);
+/// let thumbnailer = Thumbnailer::builder().build();
+/// let thumbs = ThumbCache::open(thumbnailer, dir.path(), Limits::new().max_bytes(1 << 30))?;
 ///
 /// let source = Source::bytes(jpeg); // or Source::path("photo.jpg")
 /// let made = thumbs.get_or_make(b"photo.jpg", "v1", &source, 32)?;
@@ -50,8 +51,27 @@ pub struct ThumbCache {
 }
 
 impl ThumbCache {
-    /// Puts a thumbnailer in front of a cache. The cache may hold other things too: keys of
-    /// thumbnails are their own.
+    /// Opens a cache in a directory of its own.
+    ///
+    /// What was refused there before is remembered only if this thumbnailer would refuse it, too:
+    /// it is tried again by one with other decoders, or with other limits of pixels, memory or
+    /// time. For that the limits' [pipeline](Limits::pipeline) is set here.
+    ///
+    /// # Errors
+    /// As [`FileCache::open`].
+    pub fn open(
+        thumbnailer: Thumbnailer,
+        dir: impl AsRef<Path>,
+        limits: Limits,
+    ) -> Result<Self, larder_files::Error> {
+        let refuses = format!("thumb {PIPELINE} {}", thumbnailer.refuses_by());
+        let files = FileCache::open(dir, limits.pipeline(refuses))?;
+        Ok(Self::new(thumbnailer, files))
+    }
+
+    /// Puts a thumbnailer in front of a cache, which may hold other things too: keys of thumbnails
+    /// are their own. What was refused is remembered by the pipeline that the cache was opened
+    /// with; see [`open`](Self::open).
     pub fn new(thumbnailer: Thumbnailer, files: FileCache) -> Self {
         Self { thumbnailer, files, larger: Arc::new([]) }
     }

@@ -126,6 +126,18 @@ impl Thumbnailer {
         self.limits.quality
     }
 
+    /// Names all that decides whether a picture is refused, beside the picture.
+    pub(crate) fn refuses_by(&self) -> String {
+        let Limits { max_pixels, time_limit, .. } = self.limits;
+        let version = env!("CARGO_PKG_VERSION");
+        #[cfg(feature = "turbojpeg")]
+        let turbo = self.limits.turbojpeg;
+        #[cfg(not(feature = "turbojpeg"))]
+        let turbo = false;
+        let bytes = self.budget.total();
+        format!("{version} turbo={turbo} px={max_pixels} bytes={bytes} time={time_limit:?}")
+    }
+
     /// The longest that [`make`](Self::make) may take: waiting for room, then decoding, each time
     /// that the source changes.
     pub(crate) fn longest(&self) -> Duration {

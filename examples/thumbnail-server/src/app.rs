@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use larder_files::{FileCache, Limits};
+use larder_files::Limits;
 use larder_memo::{Bumps, Memo, Tables};
 use larder_pool::sqlite::Commit;
 use larder_serve::{Hot, Meter};
@@ -59,9 +59,9 @@ impl App {
         let cache_bytes = places.cache_mb << 20;
         let limits = Limits::new().max_bytes(cache_bytes);
         let dir = folders.thumbnails();
-        let files = FileCache::open(&dir, limits)
-            .with_context(|| format!("cannot open the thumbnails in {dir:?}"))?;
         let maker = Thumbnailer::builder().memory_budget_bytes(places.decode_mb << 20).build();
+        let thumbs = ThumbCache::open(maker, &dir, limits)
+            .with_context(|| format!("cannot open the thumbnails in {dir:?}"))?;
         let library = Library::open(&folders.library(), readers)?;
         let tables = Tables::new();
         tables.follow(|bumps: Bumps| {
@@ -75,7 +75,7 @@ impl App {
             photos_dir: folders.photos.clone(),
             library,
             rows: rows.build(),
-            thumbs: ThumbCache::new(maker, files),
+            thumbs,
             cache_bytes,
             meter: OnceCell::new(),
         })
