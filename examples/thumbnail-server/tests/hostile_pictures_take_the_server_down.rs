@@ -34,6 +34,23 @@ fn answers_all(photos: &Path) -> usize {
     ids.len()
 }
 
+/// What `warm` may decode at a time, and what the program is beside that: SQLite, the caches, and
+/// what the allocator keeps.
+const WARM_MB: u64 = 32;
+const BESIDE_MB: u64 = 48;
+
+fn warms_within_its_budget(photos: &Path) -> bool {
+    let data = tempfile::tempdir().unwrap();
+    let decode_mb = WARM_MB.to_string();
+    let (photos, data) = (photos.to_str().unwrap(), data.path().to_str().unwrap());
+    let places = ["--photos", photos, "--data", data, "--decode-mb", &decode_mb];
+    let (success, peak) = server::run_watched(&[&["warm", "--threads", "2"], &places[..]].concat());
+    println!("warm held {} MB at the peak", peak >> 20);
+    assert!(peak > 0, "its memory was never seen");
+    assert!(peak <= (WARM_MB + BESIDE_MB) << 20, "{} MB of memory at the peak", peak >> 20);
+    success
+}
+
 /// A head that claims 65535 x 65535 pixels, in a file of a few hundred bytes.
 fn giant(whole: &[u8]) -> Vec<u8> {
     let mut bytes = whole[..whole.len().min(2000)].to_vec();
@@ -55,6 +72,7 @@ fn made_here() {
     fs::write(at("letter.jpg"), "Dear picture,\n").unwrap();
     fs::write(at("letter.png"), b"\x89PNG\r\n\x1a\n and then nothing").unwrap();
     fs::File::create(at("junk.jpg")).unwrap().set_len(4 << 30).unwrap();
+    assert!(warms_within_its_budget(photos.path()), "what is sound was not made");
     assert_eq!(answers_all(photos.path()), 21);
 }
 
@@ -64,5 +82,6 @@ fn collected() {
         println!("LARDER_HOSTILE is not set: pictures made here stand in");
         return made_here();
     };
+    warms_within_its_budget(&hostile);
     assert!(answers_all(&hostile) >= 50);
 }

@@ -129,6 +129,32 @@ pub fn wait(child: &mut Child, limit: Duration) -> std::process::ExitStatus {
     }
 }
 
+/// Runs the program to its end, and looks at its memory all the while: whether it succeeded, and
+/// the most that it was seen to hold, in bytes.
+pub fn run_watched(arguments: &[&str]) -> (bool, u64) {
+    let mut child = program()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("program starts");
+    let (begun, mut peak) = (Instant::now(), 0);
+    loop {
+        // One that has ended holds nothing any more, and says so by leaving the line out.
+        let path = format!("/proc/{}/status", child.id());
+        let status = std::fs::read_to_string(path).expect("linux, and not waited for yet");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kb = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        peak = peak.max(kb.unwrap_or(0) * 1024);
+        if let Some(status) = child.try_wait().expect("child can be waited for") {
+            return (status.success(), peak);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "the program did not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Runs the program to its end; it must end by itself.
 pub fn run(arguments: &[&str]) -> (bool, String, String) {
     let mut child = program()
