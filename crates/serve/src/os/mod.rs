@@ -1,18 +1,18 @@
 //! What differs between systems: sending a head that more follows, sending a file, telling whether
 //! that would wait for a disk, and bounding what the kernel holds for a slow client; and a clock
-//! that costs nothing.
+//! that costs nothing. With `--cfg larder_portable`, Linux is treated as any other system.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(larder_portable)))]
 mod linux;
-#[cfg(target_os = "linux")]
-pub(crate) use linux::{
-    bound_unsent, coarse_clock, is_warm, pages, read_warm, send_file, send_more,
-};
+#[cfg(all(target_os = "linux", not(larder_portable)))]
+use linux as system;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), larder_portable))]
 mod portable;
-#[cfg(not(target_os = "linux"))]
-pub(crate) use portable::{
+#[cfg(any(not(target_os = "linux"), larder_portable))]
+use portable as system;
+
+pub(crate) use system::{
     bound_unsent, coarse_clock, is_warm, pages, read_warm, send_file, send_more,
 };
 
