@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use larder_serve::{Bytes, Reply, Request};
 #[cfg(target_os = "linux")]
-use socket2::SockRef;
-
 use crate::client::{Client, builder, eventually, start_with};
+use larder_serve::{Bytes, Reply, Request};
 
 /// More than the sockets of both sides can hold.
 const LEN: u64 = 32 << 20;
@@ -47,7 +45,7 @@ fn one_worker_many_slow_readers_and_fast_clients() {
 }
 
 /// Two thousand readers that have megabytes each in the kernel's hands leave it none for others.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(larder_portable)))]
 #[test]
 fn kernel_holds_little_for_a_reader_that_stopped() {
     let file = tempfile::tempfile().unwrap();
@@ -59,7 +57,7 @@ fn kernel_holds_little_for_a_reader_that_stopped() {
     });
     for target in ["/big", "/bytes"] {
         let mut client = Client::connect(server.local_addr());
-        SockRef::from(&client.socket).set_recv_buffer_size(4096).unwrap();
+        socket2::SockRef::from(&client.socket).set_recv_buffer_size(4096).unwrap();
         let before = server.stats().bytes_sent;
         client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
         client.socket.read_exact(&mut [0; 1000]).unwrap();
