@@ -239,13 +239,14 @@ impl Reply {
         self
     }
 
-    /// Sets `Cache-Control`.
+    /// Sets `Cache-Control`, in place of what was set before.
     ///
     /// # Panics
     ///
     /// If it cannot be a header value.
-    pub fn cache_control(self, value: impl AsRef<str>) -> Self {
+    pub fn cache_control(mut self, value: impl AsRef<str>) -> Self {
         let value = value_of("cache control", value.as_ref());
+        self.fields.retain(|(name, _)| *name != CACHE_CONTROL);
         self.header(CACHE_CONTROL, value)
     }
 

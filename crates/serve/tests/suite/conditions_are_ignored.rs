@@ -208,3 +208,13 @@ fn shortened_file_cuts_the_connection_and_not_the_server() {
     // A small file is read by the worker, which can still say so.
     assert_eq!(client.ask("GET", "/long", "Range: bytes=1999990-\r\n").status, 500);
 }
+
+#[test]
+fn the_last_cache_control_is_the_only_one() {
+    let server = start_with(builder(), |_: Request| {
+        Reply::text("").cache_control("no-cache").cache_control("no-store")
+    });
+    let answer = Client::connect(server.local_addr()).get("/");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.head.to_ascii_lowercase().matches("cache-control").count(), 1);
+}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-#[cfg(target_os = "linux")]
-use crate::client::{Client, builder, eventually, start_with};
 use larder_serve::{Bytes, Reply, Request};
+
+use crate::client::{Client, builder, eventually, start_with};
 
 /// More than the sockets of both sides can hold.
 const LEN: u64 = 32 << 20;
