@@ -37,10 +37,15 @@
 //! `head` and `body` are the grammar; `upload`, `spill` and `budget` hold bodies, `form` takes them
 //! apart. `conditional`, `range`, `sibling`, `render` and `answer` turn one reply into what a
 //! request has earned; `hot` is the response cache, `pages` its longer bodies. `queue`, `class`,
-//! `worker` and `later` run handlers, `stream` readers. `io` is the event loop, one connection a state machine in
-//! `io::conn`; `peek` is what it shows of a request, `hooks` what it calls. `reaper` does what no
-//! I/O thread may wait for, `prefetch` brings files into memory. `stats`, `histogram`, `log` and
-//! `stall`, the alarm, tell how it goes; `stop` ends it; `os` is what differs between systems.
+//! `worker` and `later` run handlers, `stream` readers. `listen` opens sockets; `io` is the event
+//! loop, one connection a state machine in `io::conn`; `peek` is what it shows of a request,
+//! `hooks` what it calls. `reaper` does what no I/O thread may wait for, `prefetch` brings files
+//! into memory. `stats`, `histogram`, `log` and `stall`, the alarm, tell how it goes; `stop` ends
+//! it; `os` is what differs between systems.
+//!
+//! # Features
+//!
+//! `forms` (off by default): `Request::form`, `Request::query_pairs` and `Request::multipart`.
 
 #![forbid(unsafe_code)]
 
