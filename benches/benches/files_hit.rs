@@ -10,8 +10,7 @@
 //!   `larder-table` does as `larder`, and each time closes another file to keep this one open;
 //!   `open-read` is `std::fs::read` and checks nothing; `cacache` reads by its hash (xxh3, its
 //!   quickest) and `cacache-key` by its key, through its index, and checks the sum; `foyer` reads
-//!   its block file with its default engine, in a runtime of this thread, `foyer-workers` in one
-//!   of two threads more.
+//!   its block file with its default engine, in a runtime of its own and under a future.
 //!
 //! After the numbers, where `strace` is on the PATH, a table of the system calls of processes that
 //! make 1 and 1,000,000 hot hits. The proof is a test of `larder-files`, in which the kernel kills
@@ -184,13 +183,7 @@ fn cold(criterion: &mut Criterion, case: &str, len: usize) {
         std::fs::read(&plain[n]).expect("it is there").len()
     });
     cold_cacache(criterion, &dir.path().join("cacache"), case, len);
-    for (system, mut runtime) in [
-        ("foyer", tokio::runtime::Builder::new_current_thread()),
-        ("foyer-workers", tokio::runtime::Builder::new_multi_thread()),
-    ] {
-        let runtime = runtime.worker_threads(2).enable_all().build().expect("a runtime");
-        cold_foyer(criterion, &runtime, &dir.path().join(system), (system, case), len);
-    }
+    cold_foyer(criterion, &dir.path().join("foyer"), case, len);
 }
 
 fn cold_cacache(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
@@ -207,14 +200,9 @@ fn cold_cacache(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
     });
 }
 
-fn cold_foyer(
-    criterion: &mut Criterion,
-    runtime: &tokio::runtime::Runtime,
-    dir: &Path,
-    id: (&str, &str),
-    len: usize,
-) {
+fn cold_foyer(criterion: &mut Criterion, dir: &Path, case: &str, len: usize) {
     use foyer::{BlockEngineConfig, DeviceBuilder, FsDeviceBuilder, HybridCacheBuilder};
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let cache: foyer::HybridCache<u64, Vec<u8>> = runtime
         .block_on(async {
             let device = FsDeviceBuilder::new(dir).with_capacity(64 << 20).build()?;
@@ -238,7 +226,7 @@ fn cold_foyer(
         .filter(|n| runtime.block_on(cache.get(n)).is_ok_and(|found| found.is_some()))
         .collect();
     assert!(there.len() > FILES / 2, "foyer kept {} of {FILES}", there.len());
-    measure_cold(criterion, id, |n| {
+    measure_cold(criterion, ("foyer", case), |n| {
         let found = runtime.block_on(cache.get(&there[n % there.len()]));
         found.expect("foyer reads").map_or(0, |entry| entry.value().len())
     });
