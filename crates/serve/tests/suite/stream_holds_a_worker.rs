@@ -120,7 +120,8 @@ fn slow_client_holds_no_worker_and_little_memory() {
     const LEN: u64 = 32 << 20;
     let (send, ends) = mpsc::channel();
     let send = Mutex::new(send);
-    let server = start_with(builder().workers(1), move |request: Request| {
+    let settings = builder().workers(1).grace(Duration::from_millis(100));
+    let server = start_with(settings, move |request: Request| {
         if request.path() == "/" {
             return Reply::text("free");
         }
