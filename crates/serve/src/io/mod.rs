@@ -377,7 +377,10 @@ impl IoThread {
             // Made of something of the user's, they run its code when they are dropped.
             OutBody::Bytes(bytes) => drop(catch_unwind(AssertUnwindSafe(|| drop(bytes)))),
             // The reader is the user's.
-            OutBody::Stream(flow) => self.chores.push(Box::new(move || drop(flow))),
+            OutBody::Stream(mut flow) => {
+                flow.abandon();
+                self.chores.push(Box::new(move || drop(flow)));
+            }
             // The last to hold a file closes it, which may free all its blocks.
             OutBody::File { file, .. } => {
                 if let Some(last) = Arc::into_inner(file) {

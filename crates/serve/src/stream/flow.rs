@@ -71,6 +71,13 @@ impl Flow {
         }
     }
 
+    /// Nobody waits any more: a worker that has the reader sees it before its next read.
+    pub(crate) fn abandon(&mut self) {
+        if let Reader::Away { .. } = self.reader {
+            self.reader = Reader::Failed;
+        }
+    }
+
     /// Nothing to send now.
     pub(crate) fn is_dry(&self) -> bool {
         self.pieces.is_empty()
