@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::{Error, os};
+use crate::Error;
 
 /// Connections that the kernel completes while the I/O thread is busy elsewhere.
 const BACKLOG: i32 = 4096;
@@ -122,9 +122,6 @@ impl Listener {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen")));
         }
         socket.set_nonblocking(true).map_err(failed)?;
-        if let Listening::Tcp(listener) = &self.socket {
-            os::bound_unsent(listener);
-        }
         Ok(self)
     }
 

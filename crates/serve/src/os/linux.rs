@@ -1,8 +1,7 @@
-//! Linux: `MSG_MORE`, `sendfile`, `RWF_NOWAIT`, `TCP_NOTSENT_LOWAT`, files in memory.
+//! Linux: `MSG_MORE`, `sendfile`, `RWF_NOWAIT`, files in memory.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut, Write};
-use std::net::TcpListener;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -11,24 +10,10 @@ use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
-use socket2::SockRef;
 
 /// Pages between two probes. Read-ahead brings in runs of at least this length, and eviction
 /// takes folios, so what lies between two pages in memory is nearly always there too.
 const PROBE_BYTES: usize = 128 * 1024;
-
-/// Bytes that the kernel may hold for a client beside those on their way to it.
-///
-/// Without a bound, it takes megabytes for each client that reads slowly, two thousand of which
-/// use up all that it has for TCP, and then everyone's answers wait. What is on its way is not
-/// counted, so that a fast client far away is no slower.
-const UNSENT_BYTES: u32 = 128 * 1024;
-
-/// Bounds what the kernel holds for the connections of a listener; they inherit it.
-pub(crate) fn bound_unsent(listener: &TcpListener) {
-    // Not having it only costs memory.
-    let _ = SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES);
-}
 
 /// Sends bytes that more will follow at once, so that they share a packet with it.
 pub(crate) fn send_more(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {

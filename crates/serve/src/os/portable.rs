@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
@@ -12,9 +11,6 @@ use mio::net::TcpStream;
 
 /// What is read and written at a time.
 const CHUNK: usize = 64 * 1024;
-
-/// The kernel holds for a client what it likes.
-pub(crate) fn bound_unsent(_: &TcpListener) {}
 
 /// There is nothing to gain: `send_file` copies.
 pub(crate) fn pages(_: &[u8]) -> io::Result<File> {

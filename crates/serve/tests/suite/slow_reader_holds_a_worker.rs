@@ -44,33 +44,6 @@ fn one_worker_many_slow_readers_and_fast_clients() {
     }
 }
 
-/// Two thousand readers that have megabytes each in the kernel's hands leave it none for others.
-#[cfg(all(target_os = "linux", not(larder_portable)))]
-#[test]
-fn kernel_holds_little_for_a_reader_that_stopped() {
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(LEN).unwrap();
-    let file = Arc::new(file);
-    let server = start_with(builder(), move |request: Request| match request.path() {
-        "/big" => Reply::file(Arc::clone(&file), 0, LEN),
-        _ => Reply::bytes("x/y", vec![0; LEN as usize]),
-    });
-    for target in ["/big", "/bytes"] {
-        let mut client = Client::connect(server.local_addr());
-        socket2::SockRef::from(&client.socket).set_recv_buffer_size(4096).unwrap();
-        let before = server.stats().bytes_sent;
-        client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
-        client.socket.read_exact(&mut [0; 1000]).unwrap();
-        // Each of these is a turn in which more would be given to the slow one, if it were taken.
-        let mut other = Client::connect(server.local_addr());
-        for _ in 0..100 {
-            assert_eq!(other.ask("HEAD", "/", "").status, 200);
-        }
-        let taken = server.stats().bytes_sent - before;
-        assert!(taken < 1 << 20, "{taken} bytes of {target} were taken");
-    }
-}
-
 #[test]
 fn lease_is_held_until_the_last_byte() {
     struct Lease(Arc<AtomicUsize>);
