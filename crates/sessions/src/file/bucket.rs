@@ -132,10 +132,11 @@ pub(crate) fn open_dir(path: &std::path::Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?)
 }
 
-/// Makes a bucket's directory, unless it is there.
-pub(crate) fn make_dir(root: &OwnedFd, end_s: u64) -> io::Result<()> {
+/// Makes a bucket's directory, and says whether it was not there.
+pub(crate) fn make_dir(root: &OwnedFd, end_s: u64) -> io::Result<bool> {
     match rustix::fs::mkdirat(root.as_fd(), end_s.to_string(), Mode::from_raw_mode(0o700)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
         Err(e) => Err(e.into()),
     }
 }

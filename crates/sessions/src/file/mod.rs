@@ -11,6 +11,8 @@ mod bucket;
 mod copies;
 mod generations;
 mod held;
+#[cfg(all(test, loom))]
+mod models;
 mod pass;
 mod shelf;
 mod stripes;
@@ -303,7 +305,7 @@ impl Store for FileStore {
             self.recounted_ms.store(now_ms, Ordering::Relaxed);
             self.sessions.recount();
         }
-        self.sessions.count_one()?;
+        self.sessions.count_some(budget)?;
         Ok(cleaned)
     }
 

@@ -26,6 +26,7 @@ use crate::store::Cleaned;
 #[derive(Default)]
 pub(crate) struct Pass {
     open: Option<Open>,
+    counting: Option<Counting>,
     /// Buckets with something in them that can't be unlinked: somebody else's directory.
     stuck: HashSet<u64>,
 }
@@ -43,7 +44,7 @@ impl Shelf {
         let mut cleaned = Cleaned::default();
         // Another thread is at it.
         let Some(mut pass) = self.pass.try_lock() else { return Ok(cleaned) };
-        let Pass { open, stuck } = &mut *pass;
+        let Pass { open, stuck, .. } = &mut *pass;
         let mut left = budget;
         while left > 0 {
             let now = match &mut *open {
@@ -109,33 +110,68 @@ impl Shelf {
         }
     }
 
-    /// Counts one bucket that was not counted yet, by its names.
-    pub(crate) fn count_one(&self) -> Result<(), Error> {
-        let table = self.table();
-        let is_new = |bucket: &&Arc<Bucket>| !bucket.is_counted.load(Ordering::Relaxed);
-        let Some(bucket) = table.buckets.iter().find(is_new) else { return Ok(()) };
-        let (mut count, mut foreign) = (0, 0);
-        let names = match fs::read_dir(self.dir(bucket.end_s)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            names => Some(names.map_err(|e| self.failed("list", e))?),
+    /// Counts the names of buckets that are not counted, at most `budget` of them.
+    pub(crate) fn count_some(&self, budget: usize) -> Result<(), Error> {
+        let Some(mut pass) = self.pass.try_lock() else { return Ok(()) };
+        let counting = match pass.counting.take() {
+            Some(counting) => Some(counting),
+            None => self.next_uncounted()?,
         };
-        for name in names.into_iter().flatten() {
-            let name = name.map_err(|e| self.failed("list", e))?.file_name();
-            match name.as_bytes() {
-                name if parse_name(name).is_some() => count += 1,
-                [b'.', ..] => {}
-                _ => foreign += 1,
-            }
+        let Some(mut counting) = counting else { return Ok(()) };
+        if counting.go_on(budget).map_err(|e| self.failed("list", e))? {
+            counting.bucket.counted(counting.count, counting.foreign);
+        } else {
+            pass.counting = Some(counting);
         }
-        bucket.counted(count, foreign);
         Ok(())
     }
 
-    /// Counts anew, a bucket at each step of the clean-up.
+    fn next_uncounted(&self) -> Result<Option<Counting>, Error> {
+        let table = self.table();
+        let is_new = |bucket: &&Arc<Bucket>| !bucket.is_counted.load(Ordering::Relaxed);
+        let Some(bucket) = table.buckets.iter().find(is_new) else { return Ok(None) };
+        match fs::read_dir(self.dir(bucket.end_s)) {
+            Ok(names) => {
+                let bucket = Arc::clone(bucket);
+                Ok(Some(Counting { bucket, names, count: 0, foreign: 0 }))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                bucket.counted(0, 0);
+                Ok(None)
+            }
+            Err(e) => Err(self.failed("list", e)),
+        }
+    }
+
+    /// Has all buckets counted anew.
     pub(crate) fn recount(&self) {
         for bucket in &self.table().buckets {
             bucket.is_counted.store(false, Ordering::Relaxed);
         }
+    }
+}
+
+/// A bucket whose names are being counted.
+struct Counting {
+    bucket: Arc<Bucket>,
+    names: ReadDir,
+    count: u64,
+    foreign: u64,
+}
+
+impl Counting {
+    /// Counts up to `budget` names more; true when there are no more.
+    fn go_on(&mut self, budget: usize) -> io::Result<bool> {
+        let mut seen = 0;
+        for entry in self.names.by_ref().take(budget) {
+            seen += 1;
+            match entry?.file_name().as_bytes() {
+                name if parse_name(name).is_some() => self.count += 1,
+                [b'.', ..] => {}
+                _ => self.foreign += 1,
+            }
+        }
+        Ok(seen < budget)
     }
 }
 

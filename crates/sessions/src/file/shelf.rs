@@ -240,15 +240,17 @@ impl Shelf {
     pub(crate) fn make(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
         let fail = |e| self.failed("make a bucket in", e);
         let _turn = self.stripes.lock_table()?;
-        make_dir(&self.root, end_s).map_err(fail)?;
+        let is_new = make_dir(&self.root, end_s).map_err(fail)?;
         // Before anything is in it: who finds nothing has to know of it.
         self.generations.begin(TABLE).map_err(fail)?;
         self.generations.end(TABLE).map_err(fail)?;
         self.forget(end_s);
         self.reload()?;
         let table = self.table.load();
-        let gone = || fail(io::ErrorKind::NotFound.into());
-        table.bucket(end_s).map(Arc::clone).ok_or_else(gone)
+        let bucket = table.bucket(end_s).ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;
+        // An empty one needs no counting.
+        bucket.is_counted.fetch_or(is_new, Ordering::Relaxed);
+        Ok(Arc::clone(bucket))
     }
 
     /// Tells everybody that the buckets have changed.
