@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_benches::mod_python::{
-    self, CLEANUP_CHANCE, DbmSession, FileSession, GRACE, Store as _, TIMEOUT,
-};
+use larder_benches::mod_python::{self, CLEANUP_CHANCE, DbmSession, FileSession, GRACE, TIMEOUT};
 use larder_benches::report::{Plan, Waits, ms, print};
 use larder_sessions::{FileStore, ManualClock, MemoryStore, Saved, Sessions, Store};
 

@@ -46,8 +46,9 @@
 //!
 //! **Stores.** [`MemoryStore`] for one process; [`FileStore`] for the processes of a machine, a file
 //! a session; `SqliteStore`, with the feature `sqlite`, beside the data. A check of a session that
-//! the first two have in memory writes nothing that another thread reads, and is never behind. Other
-//! stores are a [`Store`] away. Somebody has to call [`Sessions::clean`], or keep a [`Sweeper`].
+//! the first two have in memory ([`Sessions::peek`]) writes nothing that another thread reads, and is
+//! never behind; where processes share a directory it makes one system call, which the kernel counts
+//! on a line of its own. Other stores are a [`Store`] away. Somebody has to call [`Sessions::clean`], or keep a [`Sweeper`].
 //!
 //! | module | it holds |
 //! |---|---|
