@@ -11,7 +11,7 @@
 //!
 //! # Lock order
 //!
-//! The names of a `Vars`, then stripes, ascending. Closures of users run under stripes, and may read
+//! Stripes, ascending, then the names of a `Vars`. Closures of users run under stripes, and may read
 //! but not change (`busy`); a read from within one never waits for a lock, but tries again. It
 //! succeeds, since what it has to find still is the counts of stripes, and those are odd only while
 //! a change that is already computed is being put in place.

@@ -14,7 +14,7 @@ use std::hash::Hash;
 /// Named arrays, made by the first variable that is set in them.
 ///
 /// It can be a `static`. To look an array up by its name takes no lock and writes nothing shared;
-/// to make and to unset one takes a lock that only those two take.
+/// to make or to unset one, or to list the names, takes a lock for a moment.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct Vars<K, V> {
     arrays: Shelf<String, Box<Core<K, V>>>,
     max_arrays: usize,
     max_entries: usize,
-    /// Held to make an array or to unset one.
+    /// Held to make an array or to unset one, and to list them; a leaf.
     names: Mutex<()>,
     /// How many there are; written under `names`.
     len: AtomicUsize,
@@ -55,7 +55,7 @@ impl<K, V> Vars<K, V> {
         }
     }
 
-    /// Limits how many arrays there can be. An empty array takes about two kilobytes.
+    /// Limits how many arrays there can be. Each takes more than a kilobyte, be it empty.
     ///
     /// Default: no limit. Set one wherever a client has a say in names.
     ///
@@ -115,7 +115,7 @@ impl<K: Hash + Eq, V> Vars<K, V> {
     /// one moment.
     pub fn names(&self, pattern: &str) -> Vec<String> {
         let pin = self.arrays.pin();
-        // No user code runs under it, so it is never waited for from within.
+        // A leaf: closures of users may come here, and nobody waits for one who holds it.
         let names = lock(&self.names);
         let all = pin.iter().map(|(name, _)| name.clone());
         let mut found: Vec<_> = all.filter(|name| glob(pattern, name)).collect();
@@ -132,14 +132,18 @@ impl<K: Hash + Eq, V> Vars<K, V> {
     pub fn unset(&self, name: &str) -> Result<bool, Error> {
         let pin = self.arrays.pin();
         let _busy = Busy::enter_to_change().map_err(|error| error.of(name))?;
-        let _names = lock(&self.names);
-        let Some(core) = pin.get(name) else { return Ok(false) };
-        // Who holds one of these may finish; who waits finds it closed and makes another.
-        let _locks = core.lock(ALL);
-        core.close();
-        pin.remove(name);
-        self.len.fetch_sub(1, Ordering::Relaxed);
-        Ok(true)
+        while let Some(core) = pin.get(name) {
+            // Who holds one of these may finish; who waits finds it closed and makes another.
+            let _locks = core.lock(ALL);
+            if !core.is_gone() {
+                let _names = lock(&self.names);
+                core.close();
+                pin.remove(name);
+                self.len.fetch_sub(1, Ordering::Relaxed);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     #[inline]

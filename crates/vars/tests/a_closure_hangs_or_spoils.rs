@@ -47,6 +47,32 @@ fn an_update_that_reads_is_answered() {
     assert_eq!(array.update(&1, read).unwrap(), Some(101));
 }
 
+/// Who unsets the array waits for the update, and must not keep it waiting.
+#[test]
+fn an_update_that_lists_the_arrays_is_answered() {
+    let vars: Vars<u8, u64> = Vars::new();
+    vars.array("a").set(&0, 1).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let unset = || vars.unset("a").unwrap();
+        scope.spawn(move || {
+            receive.recv().unwrap();
+            assert!(unset());
+        });
+        let list = |now| {
+            send.send(()).unwrap();
+            for _ in 0..1_000 {
+                thread::yield_now();
+                assert_eq!(vars.names("*"), ["a"]);
+                assert!(vars.exists("a") && vars.len() == 1);
+            }
+            now
+        };
+        assert_eq!(vars.array("a").update(&0, list).unwrap(), Some(1));
+    });
+    assert!(!vars.exists("a"));
+}
+
 /// Each of two updates reads the array that the other is updating.
 #[test]
 fn two_updates_that_read_each_other_are_answered() {
