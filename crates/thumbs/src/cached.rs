@@ -11,7 +11,7 @@ use crate::{Error, Preset, Source, Thumbnail, Thumbnailer};
 
 /// Part of every key: raise it when the same source gives other pixels than before, and what is on
 /// disk is made anew.
-const PIPELINE: u32 = 4;
+const PIPELINE: u32 = 5;
 
 /// A picture that cannot be made into a thumbnail is not tried again for this long.
 const REFUSED_FOR: Duration = Duration::from_secs(600);

@@ -4,10 +4,16 @@
 //! for each component, and a browser shows such a picture in grey first and keeps its coefficients
 //! until the end.
 
-use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
+use jpeg_encoder::{
+    ChromaSubsamplingMethod, ColorType, Encoder, QuantizationTableType, SamplingFactor,
+};
 
 use super::{Finished, Samples};
 use crate::Error;
+
+/// Not the standard's: at the same number of bytes, eight photographs at 320 px scored 0.4 points of
+/// SSIMULACRA2 more or better with these, 1.0 on average; at quality 80 the size is the same.
+const TABLES: QuantizationTableType = QuantizationTableType::KleinSilversteinCarney;
 
 /// Encodes grey or RGB pixels.
 pub(super) fn encode(finished: &Finished, quality: u8) -> Result<Vec<u8>, Error> {
@@ -20,6 +26,7 @@ pub(super) fn encode(finished: &Finished, quality: u8) -> Result<Vec<u8>, Error>
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     // Not the encoder's default, which takes one of four: that is aliasing, in colour.
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+    encoder.set_quantization_tables(TABLES, TABLES);
     if let Some(exif) = exif {
         encoder.add_exif_metadata(exif).map_err(Error::damaged)?;
     }
