@@ -71,7 +71,9 @@ fn restarts_and_scans_apart_agree() {
             let jpeg = jpeg_with(&picture(333, 222), extras);
             let what = format!("restart {restart_interval:?}, apart {apart}");
             assert_same(jpeg.clone(), 333, 1.0, &what);
-            assert_same(jpeg, 60, 1.5, &what);
+            // libjpeg-turbo scales by a transform of its own.
+            let far = if cfg!(feature = "turbojpeg") { 1.5 } else { 1.0 };
+            assert_same(jpeg, 60, far, &what);
         }
     }
 }
