@@ -11,7 +11,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, const_unless_loom, lock};
 use std::fmt;
 use std::hash::Hash;
 
-/// Named arrays, made by the first variable that is set in them.
+/// Named arrays, made for the first variable that is set in them.
 ///
 /// It can be a `static`. To look an array up by its name takes no lock and writes nothing shared;
 /// to make or to unset one, or to list the names, takes a lock for a moment.

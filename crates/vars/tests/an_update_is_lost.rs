@@ -90,8 +90,9 @@ fn or_taken_twice() {
     assert_eq!((taken.into_inner() as u64, array.len()), (EACH, 0));
 }
 
-/// Each array that is made begins at 1 and counts without gaps. So there are as many ones as
-/// arrays, and never more of a number than of the one before.
+/// Each array that is made begins at 1 and counts without gaps. So there are never more ones than
+/// arrays, nor more of a number than of the one before. There may be more arrays than ones: one can
+/// be unset after it was made for a sum and before the sum is in it, and then another is made.
 #[test]
 fn in_an_array_that_is_unset() {
     let vars: Vars<String, u64> = Vars::new();
@@ -115,8 +116,9 @@ fn in_an_array_that_is_unset() {
         ended.store(true, SeqCst);
         unsetting.join().unwrap()
     });
-    assert_eq!(seen[&1], unset + usize::from(vars.exists("a")));
+    assert!(seen[&1] <= unset + usize::from(vars.exists("a")));
     assert_eq!(vars.len(), usize::from(vars.exists("a")));
+    assert_eq!(seen.values().sum::<usize>() as u64, THREADS * EACH);
     let counts: Vec<_> = seen.into_iter().collect();
     for pair in counts.windows(2) {
         assert_eq!(pair[0].0 + 1, pair[1].0, "a gap");
