@@ -1,7 +1,7 @@
 //! The background thread: sweeps drafts, counts files, works off what is over, sets mtimes.
 //!
 //! ```text
-//! start ──> sweep ──> count, at a bounded rate ──> counted ──> idle ──(recount_every)──> count …
+//! start ──> sweep ──> count, then strike, at a bounded rate ──> idle ──(recount_every)──> count …
 //! ```
 //! In its pauses it looks through the table of descriptors, for files whose mtimes are due. It
 //! shares one mutex with the others, held for a look at two flags. It ends when the last clone of
@@ -109,7 +109,8 @@ impl Drop for Chorehand {
 }
 
 fn run(store: &Store) {
-    if let Err(e) = Draft::sweep(&store.tree) {
+    let note = |path: &Path, e| store.faults.note("remove", path, e);
+    if let Err(e) = Draft::sweep(&store.tree, note) {
         note_listing(store, &store.tree.drafts(), e);
     }
     let mut rests = Rests::new(store);
@@ -122,11 +123,16 @@ fn run(store: &Store) {
     store.touch_all_due();
 }
 
-/// Counts all files and works off what is over; false when the cache is closed.
+/// Files that are looked for between two rests.
+const STRUCK_AT_ONCE: usize = 256;
+
+/// Counts all files, works off what is over and strikes what is gone; false when the cache is
+/// closed.
 ///
 /// Whatever is over at any moment is evicted, oldest first, from what has been seen: when the last
 /// directory has been seen, what remains are the most recently used of all.
 fn count(store: &Store, rests: &mut Rests<'_>) -> bool {
+    store.index.lock().begin_pass();
     for directory in store.tree.directories() {
         let began = Instant::now();
         let looked_at = match Tree::entries(&directory) {
@@ -137,8 +143,25 @@ fn count(store: &Store, rests: &mut Rests<'_>) -> bool {
             }
         };
         store.work_off();
-        let due = Duration::from_secs(1) * (looked_at as u32 + 1) / store.limits.scan_per_second;
-        if !rests.rest(due.saturating_sub(began.elapsed())) {
+        if !rests.rest_for(looked_at, began) {
+            return false;
+        }
+    }
+    strike_unseen(store, rests)
+}
+
+/// Looks for the files that were met neither by the count nor by anybody else since it began, and
+/// strikes those that other processes have removed; false when the cache is closed.
+fn strike_unseen(store: &Store, rests: &mut Rests<'_>) -> bool {
+    let unseen = store.index.lock().unseen();
+    for names in unseen.chunks(STRUCK_AT_ONCE) {
+        // A disk that has gone has not lost its files.
+        if !store.tree.is_there() {
+            break;
+        }
+        let began = Instant::now();
+        names.iter().for_each(|name| store.strike_if_gone(name));
+        if !rests.rest_for(names.len(), began) {
             return false;
         }
     }
@@ -148,11 +171,20 @@ fn count(store: &Store, rests: &mut Rests<'_>) -> bool {
 fn count_entries(store: &Store, entries: Vec<(Name, DirEntry)>) -> usize {
     let looked_at = entries.len();
     for (name, entry) in entries {
+        let epoch = store.epoch(&name);
         // Gone since the listing: evicted, or removed.
         let Ok(metadata) = entry.metadata() else { continue };
+        // No entry, and no room that evicting it would give back: left to whoever asks for it.
+        if metadata.is_dir() {
+            continue;
+        }
         let used = metadata.modified().map_or(0, since_epoch_ns);
         let account = Account { used, cost: cost_of(metadata.len()) };
         store.index.lock().enter(name, account);
+        if store.epoch(&name) != epoch {
+            // Unlinked, perhaps, after we looked at it and before we entered it.
+            store.strike_if_gone(&name);
+        }
     }
     looked_at
 }
@@ -174,6 +206,13 @@ impl Rests<'_> {
     fn new(store: &Store) -> Rests<'_> {
         let look_every = store.limits.touch_every.clamp(*LOOK_EVERY.start(), *LOOK_EVERY.end());
         Rests { store, look_every, next_look: deadline_in(look_every) }
+    }
+
+    /// Rests for what the rate leaves of the time of so many looks; false when the cache is closed.
+    fn rest_for(&mut self, looked_at: usize, began: Instant) -> bool {
+        let rate = self.store.limits.scan_per_second;
+        let due = Duration::from_secs(1) * (looked_at as u32 + 1) / rate;
+        self.rest(due.saturating_sub(began.elapsed()))
     }
 
     /// Rests for as long; false when the cache is closed.

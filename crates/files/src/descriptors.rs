@@ -94,13 +94,14 @@ impl Descriptors {
         };
     }
 
-    /// Gives all descriptors back but those that someone serves.
-    pub(crate) fn clear(&self) {
-        let _cleared = {
+    /// Takes all entries out: each is closed when it is dropped, unless someone serves it.
+    pub(crate) fn clear(&self) -> impl Iterator<Item = (Name, Entry)> + use<> {
+        let cleared = {
             let mut queues = self.queues.lock();
             self.shelf.pin().clear();
             std::mem::take(&mut *queues)
         };
+        cleared.held.into_iter().map(|(name, held)| (name, held.entry))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -71,14 +71,17 @@ impl Draft {
         fs::remove_file(&self.path)
     }
 
-    /// Unlinks what dead makers have left.
-    pub(crate) fn sweep(tree: &Tree) -> io::Result<()> {
+    /// Unlinks what dead makers have left; what stays all the same is told to `note`.
+    pub(crate) fn sweep(tree: &Tree, note: impl Fn(&Path, io::Error)) -> io::Result<()> {
         for entry in fs::read_dir(tree.drafts())? {
             let path = entry?.path();
             let _alone = tree.sweeping.write();
             let Ok(file) = sys::open_entry(&path) else { continue };
-            if file.try_lock().is_ok() && sys::same_file(&file, &path).unwrap_or(false) {
-                fs::remove_file(&path)?;
+            if file.try_lock().is_ok()
+                && sys::same_file(&file, &path).unwrap_or(false)
+                && let Err(e) = fs::remove_file(&path)
+            {
+                note(&path, e);
             }
         }
         Ok(())

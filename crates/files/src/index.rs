@@ -10,7 +10,7 @@ use crate::key::{BuildNameHasher, Name};
 use crate::limits::Limits;
 
 /// What file systems allocate in, near enough.
-const BLOCK: u64 = 4096;
+pub(crate) const BLOCK: u64 = 4096;
 
 /// The cost of a file of `len` bytes.
 pub(crate) fn cost_of(len: u64) -> u64 {
@@ -19,11 +19,13 @@ pub(crate) fn cost_of(len: u64) -> u64 {
 
 /// All fields are under the mutex of the one who owns the index.
 pub(crate) struct Index {
-    files: HashMap<Name, Account, BuildNameHasher>,
+    files: HashMap<Name, Known, BuildNameHasher>,
     /// The same files, oldest use first.
     order: BTreeSet<(u64, Name)>,
     /// The sum of their costs.
     bytes: u64,
+    /// The pass of the count that is under way, or was last.
+    pass: u32,
     /// What is promised to entries on their way to disk.
     reserved_bytes: u64,
     reserved_files: usize,
@@ -37,12 +39,19 @@ pub(crate) struct Account {
     pub(crate) cost: u64,
 }
 
+struct Known {
+    account: Account,
+    /// In which pass of the count it was last entered, by whomever.
+    pass: u32,
+}
+
 impl Index {
     pub(crate) fn new(limits: &Limits) -> Index {
         Index {
             files: HashMap::default(),
             order: BTreeSet::new(),
             bytes: 0,
+            pass: 0,
             reserved_bytes: 0,
             reserved_files: 0,
             max_bytes: limits.max_bytes,
@@ -76,18 +85,31 @@ impl Index {
             && self.files.len() + self.reserved_files + files <= self.max_files
     }
 
+    /// Would a file of this cost fit if all were evicted but what is on its way to disk?
+    pub(crate) fn can_ever_fit(&self, cost: u64) -> bool {
+        self.reserved_bytes + cost <= self.max_bytes && self.reserved_files < self.max_files
+    }
+
     /// Enters a file, or what is now known of it; its use is never made older.
     pub(crate) fn enter(&mut self, name: Name, account: Account) {
         let known = self.remove(&name).map_or(0, |old| old.used);
         let account = Account { used: account.used.max(known), ..account };
         self.bytes += account.cost;
         self.order.insert((account.used, name));
-        self.files.insert(name, account);
+        self.files.insert(name, Known { account, pass: self.pass });
+    }
+
+    /// Enters a file unless it is known, and so known better.
+    pub(crate) fn enter_if_absent(&mut self, name: Name, account: Account) {
+        if !self.files.contains_key(&name) {
+            self.enter(name, account);
+        }
     }
 
     /// Moves a known file to a later use.
     pub(crate) fn touch(&mut self, name: &Name, used: u64) {
-        if let Some(account) = self.files.get_mut(name).filter(|account| account.used < used) {
+        let account = self.files.get_mut(name).map(|known| &mut known.account);
+        if let Some(account) = account.filter(|account| account.used < used) {
             self.order.remove(&(account.used, *name));
             self.order.insert((used, *name));
             account.used = used;
@@ -95,7 +117,7 @@ impl Index {
     }
 
     pub(crate) fn remove(&mut self, name: &Name) -> Option<Account> {
-        let account = self.files.remove(name)?;
+        let Known { account, .. } = self.files.remove(name)?;
         self.order.remove(&(account.used, *name));
         self.bytes -= account.cost;
         Some(account)
@@ -105,6 +127,17 @@ impl Index {
     pub(crate) fn take_oldest(&mut self) -> Option<(Name, Account)> {
         let (_, name) = self.order.first().copied()?;
         self.remove(&name).map(|account| (name, account))
+    }
+
+    /// Begins a pass of the count over all files.
+    pub(crate) fn begin_pass(&mut self) {
+        self.pass = self.pass.wrapping_add(1);
+    }
+
+    /// The files that were not entered since the pass began.
+    pub(crate) fn unseen(&self) -> Vec<Name> {
+        let unseen = self.files.iter().filter(|(_, known)| known.pass != self.pass);
+        unseen.map(|(name, _)| *name).collect()
     }
 
     pub(crate) fn names(&self) -> Vec<Name> {

@@ -277,8 +277,14 @@ impl Lease {
         match renamed {
             Ok(()) => {
                 // A refusal is kept in memory anyway: it needs no descriptor.
-                if *key == self.key {
-                    store.admit(name, &entry, epoch);
+                let stands = if *key == self.key {
+                    store.admit(name, &entry, epoch)
+                } else {
+                    store.epoch(&name) == epoch
+                };
+                if !stands {
+                    // Unlinked, perhaps, after the rename and before we entered it.
+                    store.strike_if_gone(&name);
                 }
                 Some(entry)
             }

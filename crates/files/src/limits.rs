@@ -49,7 +49,12 @@ impl Limits {
         }
     }
 
-    /// Bytes on disk, each file rounded up to blocks of 4 KiB. Default 1 GiB.
+    /// Bytes of entries on disk, each file rounded up to blocks of 4 KiB. Default 1 GiB.
+    ///
+    /// Drafts are beside it: an entry takes room within the bound when it is published, and until
+    /// then what its maker has written, once that is more than 256 KiB, is on the disk too. So many
+    /// makers at a time add up to [`max_entry_bytes`](Limits::max_entry_bytes) each; leave the disk
+    /// that much, or lower that bound.
     ///
     /// # Panics
     /// If less than 4,096.
@@ -59,7 +64,7 @@ impl Limits {
         self
     }
 
-    /// Files on disk, each of which costs about 120 bytes of memory. Default 1,000,000.
+    /// Files on disk, each of which costs about 130 bytes of memory. Default 1,000,000.
     ///
     /// # Panics
     /// If 0.
@@ -148,8 +153,8 @@ impl Limits {
         self
     }
 
-    /// How often files are counted anew, to learn of what other processes have added. Default one
-    /// hour.
+    /// How often files are counted anew, to learn of what other processes have added and removed.
+    /// Default one hour.
     ///
     /// # Panics
     /// If 0.

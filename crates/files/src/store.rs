@@ -11,10 +11,23 @@
 //! returned, unlinked. A hot hit therefore takes only what is marked as admitted, after that look:
 //! who gets a marked entry out of the table got it before any invalidation that follows the mark,
 //! so his call began before the purge returned.
+//!
+//! The tree and the accounts are two things as well. A file may be in the accounts and not in the
+//! tree for a moment, but one in the tree is in the accounts, or on its way there or out:
+//!
+//! ```text
+//! comes:  rename or open ──> enter ──> epoch as before? ──no──> strike if gone
+//! goes:   out of the accounts ──> unlink (failed: enter again) ──> bump ──> strike if gone
+//! strike: out of the accounts ──> look ──> there: enter again ──> epoch as before? ──no──> strike
+//! ```
+//! An account is taken out before the look or the unlink that justifies it, never after, so what a
+//! maker enters meanwhile stays. An account whose file went is struck by whoever is last: if it was
+//! entered after the unlinker's strike, its epoch was bumped before its second look.
 
 use std::fs;
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -23,7 +36,7 @@ use crate::descriptors::Descriptors;
 use crate::entry::{Entry, now_ns};
 use crate::faults::Faults;
 use crate::flight::Flights;
-use crate::index::{Account, Index, cost_of};
+use crate::index::{Account, BLOCK, Index, cost_of};
 use crate::key::{Key, Name};
 use crate::limits::Limits;
 use crate::refusal::{self, Refusal, Refusals};
@@ -31,9 +44,14 @@ use crate::stats::{Counters, Event, Stats};
 use crate::sys;
 use crate::trailer::{FOOTER, Flaw};
 use crate::tree::{Found, Tree};
+use crate::watch::Watchers;
 
-/// Files that one insertion evicts at most; what remains is the background's.
-const EVICTED_AT_ONCE: usize = 64;
+/// Files that one insertion evicts at most beyond those that make its own room; what the cache is
+/// over by besides is the background's.
+const EVICTED_BESIDES: u64 = 64;
+/// Files that one insertion spares at most beyond those with a descriptor; then the hits come
+/// faster than it can note them, and what it knows of their order must do.
+const SPARED_BESIDES: usize = 64;
 
 pub(crate) struct Store {
     pub(crate) tree: Tree,
@@ -44,8 +62,7 @@ pub(crate) struct Store {
     pub(crate) counters: Counters,
     pub(crate) faults: Faults,
     pub(crate) chores: Chores,
-    /// Threads that wait for another process; kept by those threads.
-    pub(crate) watchers: AtomicUsize,
+    pub(crate) watchers: Watchers,
     /// The open descriptors of entries in the tree.
     hot: Descriptors,
     /// By [`Name::stripe`]; bumped by whoever unlinks, see above.
@@ -71,7 +88,7 @@ impl Store {
             flights: Flights::default(),
             counters: Counters::default(),
             chores: Chores::default(),
-            watchers: AtomicUsize::new(0),
+            watchers: Watchers::default(),
             epochs: [const { AtomicU64::new(0) }; 256],
             purges: [const { AtomicU64::new(0) }; 256],
         }
@@ -169,16 +186,22 @@ impl Store {
 
     /// Gives all idle descriptors back to the process, which has run out of them.
     pub(crate) fn close_all(&self) {
-        self.hot.clear();
+        for (name, entry) in self.hot.clear() {
+            self.leave_use(&name, &entry);
+        }
+    }
+
+    /// A descriptor that leaves the table leaves the time of its last use to the accounts.
+    fn leave_use(&self, name: &Name, entry: &Entry) {
+        self.index.lock().touch(name, entry.used());
+        self.touch_if_due(entry);
     }
 
     /// Puts an entry of the tree into the table; `epoch` is from before it was opened or renamed.
     /// False when a file of the stripe has left the tree since, so that this may be it.
     pub(crate) fn admit(&self, name: Name, entry: &Entry, epoch: u64) -> bool {
         if let Some((name, entry)) = self.hot.insert(name, entry) {
-            // A descriptor that leaves the table leaves the time of its last use to the accounts.
-            self.index.lock().touch(&name, entry.used());
-            self.touch_if_due(&entry);
+            self.leave_use(&name, &entry);
         }
         let unchanged = self.epoch(&name) == epoch;
         if unchanged {
@@ -189,10 +212,20 @@ impl Store {
         unchanged
     }
 
-    fn strike_if_gone(&self, name: &Name) {
-        let looked = fs::symlink_metadata(self.tree.path(name));
-        if looked.is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            self.index.lock().remove(name);
+    /// Takes what is not in the tree out of the accounts; see above.
+    pub(crate) fn strike_if_gone(&self, name: &Name) {
+        loop {
+            let epoch = self.epoch(name);
+            let Some(mut account) = self.index.lock().remove(name) else { return };
+            match fs::symlink_metadata(self.tree.path(name)) {
+                Ok(metadata) => account.cost = cost_of(metadata.len()),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return,
+                Err(_) => {}
+            }
+            self.index.lock().enter_if_absent(*name, account);
+            if self.epoch(name) == epoch {
+                return;
+            }
         }
     }
 
@@ -218,12 +251,19 @@ impl Store {
 
     /// Removes a file from the tree, the accounts and the table; true if it was there.
     pub(crate) fn unlink(&self, name: &Name, operation: &'static str) -> bool {
+        let account = self.index.lock().remove(name);
         let removed = self.unlink_file(name, operation);
-        if removed.is_ok() {
-            self.index.lock().remove(name); // One that the disk does not let go takes its room.
+        self.settle(name, removed, account);
+        removed.unwrap_or(false)
+    }
+
+    /// Ends an unlink: one that the disk does not let go still takes its room.
+    fn settle(&self, name: &Name, removed: Result<bool, ()>, account: Option<Account>) {
+        if let (Err(()), Some(account)) = (removed, account) {
+            self.index.lock().enter_if_absent(*name, account);
         }
         self.forget(name);
-        removed.unwrap_or(false)
+        self.strike_if_gone(name);
     }
 
     /// Tells the table that a file has left the tree.
@@ -245,7 +285,7 @@ impl Store {
 
     fn unlink_file(&self, name: &Name, operation: &'static str) -> Result<bool, ()> {
         let path = self.tree.path(name);
-        match fs::remove_file(&path) {
+        match remove(&path) {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => {
@@ -258,26 +298,27 @@ impl Store {
     /// Promises room for a file of this cost, evicting what was not used for longest.
     pub(crate) fn reserve(&self, cost: u64) -> bool {
         // What would not fit an empty cache is not worth emptying it.
-        cost <= self.limits.max_bytes
-            && self.evict_until(EVICTED_AT_ONCE, |index| index.reserve(cost))
+        self.index.lock().can_ever_fit(cost)
+            && self.evict_until(files_of(cost), |index| index.reserve(cost))
     }
 
     /// Evicts files until the accounts are within their bounds.
     pub(crate) fn work_off(&self) -> bool {
-        self.evict_until(usize::MAX, |index| !index.is_over())
+        self.evict_until(u64::MAX, |index| !index.is_over())
     }
 
     /// Evicts this many bytes whatever the bounds say, when the disk itself is full; none if there
     /// are not as many, since nothing would come of it.
     pub(crate) fn evict_bytes(&self, bytes: u64) -> bool {
         let Some(target) = self.index.lock().bytes().checked_sub(bytes) else { return false };
-        self.evict_until(EVICTED_AT_ONCE, |index| index.bytes() <= target)
+        self.evict_until(files_of(bytes), |index| index.bytes() <= target)
     }
 
-    fn evict_until(&self, at_most: usize, mut is_met: impl FnMut(&mut Index) -> bool) -> bool {
-        let mut evicted = 0;
+    fn evict_until(&self, at_most: u64, mut is_met: impl FnMut(&mut Index) -> bool) -> bool {
+        let (mut evicted, mut spared) = (0, 0);
+        let spared_at_most = self.hot.len() + SPARED_BESIDES;
         loop {
-            let oldest = {
+            let (name, account, epoch) = {
                 let mut index = self.index.lock();
                 if is_met(&mut index) {
                     return true;
@@ -285,36 +326,43 @@ impl Store {
                 if evicted == at_most {
                     return false;
                 }
-                index.take_oldest()
+                let Some((name, account)) = index.take_oldest() else { return false };
+                // Under the lock: who unlinks it now finds no account, and bumps this later.
+                (name, account, self.epoch(&name))
             };
-            match oldest {
-                Some((name, account)) if self.evict(name, account) => evicted += 1,
-                _ => return false,
+            if spared < spared_at_most && self.spare(name, account, epoch) {
+                spared += 1;
+            } else if self.evict(name, account) {
+                evicted += 1;
+            } else {
+                return false;
             }
         }
     }
 
-    /// Evicts a file already out of the accounts, unless it was hit since they were written.
-    fn evict(&self, name: Name, account: Account) -> bool {
+    /// Enters a file that was just taken out of the accounts again, if it was hit since they were
+    /// written.
+    fn spare(&self, name: Name, account: Account, epoch: u64) -> bool {
         let used = self.hot.get(&name).map_or(0, |entry| entry.used());
-        if used > account.used {
-            self.index.lock().enter(name, Account { used, ..account });
-            return true;
+        if used <= account.used {
+            return false;
         }
-        match self.unlink_file(&name, "evict") {
-            Ok(removed) => {
-                self.forget(&name);
-                if removed {
-                    self.counters.add(Event::Evicted);
-                }
-                true
-            }
-            Err(()) => {
-                // It still takes its room; as if just used, so that the next try is another file.
-                self.index.lock().enter(name, Account { used: now_ns(), ..account });
-                false
-            }
+        self.index.lock().enter_if_absent(name, Account { used, ..account });
+        if self.epoch(&name) != epoch {
+            self.strike_if_gone(&name);
         }
+        true
+    }
+
+    /// Evicts a file already out of the accounts.
+    fn evict(&self, name: Name, account: Account) -> bool {
+        let removed = self.unlink_file(&name, "evict");
+        // One that stays is as if just used, so that the next try is another file.
+        self.settle(&name, removed, Some(Account { used: now_ns(), ..account }));
+        if removed == Ok(true) {
+            self.counters.add(Event::Evicted);
+        }
+        removed.is_ok()
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -330,4 +378,17 @@ impl Store {
         stats.files = index.files() as u64;
         stats
     }
+}
+
+/// So many files are enough for these bytes, however short they are.
+fn files_of(bytes: u64) -> u64 {
+    bytes / BLOCK + EVICTED_BESIDES
+}
+
+/// Removes a file, or an empty directory in its place; what is in another was put there by someone.
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(|e| {
+        let is_dir = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        if is_dir { fs::remove_dir(path) } else { Err(e) }
+    })
 }

@@ -127,6 +127,12 @@ impl Tree {
         trailer.body_len <= self.verify_up_to || self.boot == 0 || trailer.boot != self.boot
     }
 
+    /// Is the root the directory that was claimed, rather than the empty mount point of a disk that
+    /// has gone?
+    pub(crate) fn is_there(&self) -> bool {
+        self.root.join(MARKER).exists()
+    }
+
     /// Puts a finished draft in its place.
     pub(crate) fn publish(&self, draft: &Path, name: &Name) -> io::Result<()> {
         let path = self.path(name);

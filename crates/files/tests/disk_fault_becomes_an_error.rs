@@ -171,6 +171,47 @@ fn a_process_without_descriptors_still_answers() {
 
 #[test]
 #[ignore = "the child of the next test"]
+fn child_that_gives_its_descriptors_back() {
+    let Some(dir) = child::dir() else { return };
+    let cache = FileCache::open(&dir, Limits::new().max_files(4)).unwrap();
+    assert!(cache.wait_counted(std::time::Instant::now() + std::time::Duration::from_secs(30)));
+    (0..4).for_each(|n| drop(put(&cache, n, 100)));
+    assert!(cache.get_hot(&key(0)).is_some());
+    let mut hoard = Vec::new();
+    while let Ok(file) = File::open(&dir) {
+        hoard.push(file);
+    }
+    assert!(cache.get(&key(99)).is_none());
+    assert_eq!(cache.stats().open_descriptors, 0, "none was given back");
+    drop(hoard);
+    assert!(put(&cache, 4, 100).file().is_some());
+    let there = |n: &usize| cache.path(&key(*n)).exists();
+    assert_eq!((0..5).filter(there).collect::<Vec<_>>(), [0, 2, 3, 4], "the hot file went first");
+}
+
+#[test]
+fn descriptors_that_are_given_back_leave_their_last_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = r#"ulimit -n 64; exec "$0" "$@""#;
+    child::run(child::under_shell(line, "child_that_gives_its_descriptors_back", dir.path()));
+}
+
+#[test]
+fn a_directory_among_the_drafts_does_not_end_the_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(FileCache::open(dir.path(), Limits::new()).unwrap());
+    let drafts = dir.path().join("drafts");
+    (0..50).for_each(|n| fs::write(drafts.join(format!("left {n}")), "half of it").unwrap());
+    (0..50).for_each(|n| fs::create_dir(drafts.join(format!("kept {n}"))).unwrap());
+    let cache = FileCache::open(dir.path(), Limits::new()).unwrap();
+    assert!(cache.wait_counted(std::time::Instant::now() + std::time::Duration::from_secs(30)));
+    let left: Vec<_> = fs::read_dir(&drafts).unwrap().map(|entry| entry.unwrap()).collect();
+    assert!(left.len() == 50 && left.iter().all(|entry| entry.path().is_dir()), "{left:?}");
+    assert_eq!(cache.stats().faults, 50);
+}
+
+#[test]
+#[ignore = "the child of the next test"]
 fn child_that_may_only_read() {
     let Some(dir) = child::dir() else { return };
     serves_and_stores_nothing(&dir);

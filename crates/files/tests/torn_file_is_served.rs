@@ -103,6 +103,7 @@ fn a_directory_in_the_place_of_an_entry_costs_the_copy_only() {
     let bench = bench(b"body");
     fs::remove_file(bench.path()).unwrap();
     fs::create_dir(bench.path()).unwrap();
+    fs::write(bench.path().join("thesis.tex"), "years of work").unwrap();
     let entry = bench.cache.get_or_make(&bench.key, |out| out.write_all(b"body")).unwrap();
     assert!(entry.file().is_none() && entry.read().unwrap() == "body");
     assert!(bench.cache.stats().faults > 0);

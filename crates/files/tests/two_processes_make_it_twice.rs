@@ -152,6 +152,32 @@ fn a_maker_elsewhere_that_hangs_is_passed_by() {
     assert_eq!(there.get(&key(1)).unwrap().etag(), uncached.etag());
 }
 
+/// Each leader waited for it anew, with one more thread; after 16 of these nobody was waited for.
+#[test]
+fn a_maker_elsewhere_that_hangs_is_waited_for_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = open(dir.path(), Limits::new());
+    let there = open(dir.path(), Limits::new().wait(Duration::from_millis(30)));
+    let lease = lead(&here, &key(1));
+    let timed_out = there.get_or_make(&key(1), |out| out.write_all(b"body")).unwrap_err();
+    assert!(timed_out.is_timeout(), "{timed_out}");
+    for n in 0..40 {
+        let uncached = there.get_or_make(&key(1), |out| out.write_all(b"body"));
+        assert!(uncached.is_ok_and(|entry| entry.file().is_none()), "asked again {n} times");
+    }
+    let other = lead(&here, &key(2));
+    let Begin::Busy(flight) = there.begin(&key(2)) else { panic!("led beside another") };
+    other.publish(b"made here");
+    assert_eq!(flight.wait(soon()).unwrap().read().unwrap(), "made here");
+
+    // The thread that waited ends with the maker, and then a maker is waited for again.
+    drop(lease);
+    let patience = soon();
+    while there.get_or_make(&key(1), |out| out.write_all(b"body")).unwrap().file().is_none() {
+        assert!(Instant::now() < patience, "the dead maker keeps the entry from the disk");
+    }
+}
+
 #[test]
 #[ignore = "a child of the next test"]
 fn child_that_hammers() {
