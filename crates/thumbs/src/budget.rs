@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::Error;
+use crate::watch::deadline_in;
 
 pub(crate) struct Budget {
     total: u64,
@@ -28,10 +29,23 @@ struct State {
     next_ticket: u64,
 }
 
+/// How long all the waiting for one picture may take together.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    limit: Duration,
+    until: Instant,
+}
+
 /// Bytes that may be allocated until this is dropped.
 pub(crate) struct Loan<'a> {
     budget: &'a Budget,
     bytes: u64,
+}
+
+impl Patience {
+    pub(crate) fn of(limit: Duration) -> Patience {
+        Patience { limit, until: deadline_in(limit) }
+    }
 }
 
 impl Budget {
@@ -44,20 +58,20 @@ impl Budget {
         self.total
     }
 
-    /// Waits for room for `bytes`, at most for `wait`. The caller has checked `bytes` against the
-    /// total.
-    pub(crate) fn lend(&self, bytes: u64, wait: Duration) -> Result<Loan<'_>, Error> {
-        let deadline = Instant::now() + wait;
+    /// Waits for room for `bytes`, as long as `patience` lasts. The caller has checked `bytes`
+    /// against the total, and holds no other loan: two that wait for each other's would wait in
+    /// vain.
+    pub(crate) fn lend(&self, bytes: u64, patience: Patience) -> Result<Loan<'_>, Error> {
         let mut state = self.state.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         state.queue.push_back(ticket);
         while state.queue.front() != Some(&ticket) || state.free < bytes {
-            let timed_out = self.moved.wait_until(&mut state, deadline).timed_out();
+            let timed_out = self.moved.wait_until(&mut state, patience.until).timed_out();
             if timed_out && (state.queue.front() != Some(&ticket) || state.free < bytes) {
                 state.queue.retain(|other| *other != ticket);
                 self.moved.notify_all();
-                return Err(Error::no_room(bytes, self.total, wait));
+                return Err(Error::no_room(bytes, self.total, patience.limit));
             }
         }
         state.queue.pop_front();

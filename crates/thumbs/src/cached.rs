@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use larder_files::{Begin, Entry, FileCache, Key, Lease, Limits};
 
+use crate::watch::deadline_in;
 use crate::{Error, Preset, Source, Thumbnail, Thumbnailer};
 
 /// Part of every key: raise it when the same source gives other pixels than before, and what is on
 /// disk is made anew.
-const PIPELINE: u32 = 5;
+const PIPELINE: u32 = 6;
 
 /// A picture that cannot be made into a thumbnail is not tried again for this long.
 const REFUSED_FOR: Duration = Duration::from_secs(600);
@@ -78,7 +79,8 @@ impl ThumbCache {
 
     /// Names presets from which a smaller thumbnail may be made when one of them is in the cache
     /// already, at least twice as large and of at least its quality: that spares the decoding of
-    /// the picture. Its pixels went through an encoder once more than others. Default none.
+    /// the picture. One that may have come from the embedded picture serves only those that may,
+    /// too. Its pixels went through an encoder once more than others. Default none.
     #[must_use]
     pub fn derive_from<P: Into<Preset>>(mut self, presets: impl IntoIterator<Item = P>) -> Self {
         let mut larger: Vec<Preset> = presets.into_iter().map(P::into).collect();
@@ -110,7 +112,9 @@ impl ThumbCache {
 
     /// Makes the thumbnail that `lease` is for and wakes those who wait for it.
     ///
-    /// A picture that can never be made is remembered for ten minutes; what may pass (a read
+    /// A [partial](Thumbnail::partial) one is kept as others are: a picture that was still being
+    /// written has another version when it is whole. One that can never be made is remembered for
+    /// ten minutes; what may pass (a read
     /// error, no room in the budget) is tried again by the next who asks.
     ///
     /// # Errors
@@ -154,6 +158,7 @@ impl ThumbCache {
                 && quality(larger) >= quality(preset)
                 && (larger.output.keeps_alpha() || !preset.output.keeps_alpha())
                 && (larger.copyright || !preset.copyright)
+                && (preset.embedded || !larger.embedded)
         };
         let found = self
             .larger
@@ -177,7 +182,7 @@ impl ThumbCache {
         preset: impl Into<Preset>,
     ) -> Result<Entry, Error> {
         let preset = preset.into();
-        let deadline = Instant::now() + self.thumbnailer.longest();
+        let deadline = deadline_in(self.thumbnailer.longest());
         loop {
             match self.begin(id, version, &preset) {
                 Begin::Hit(entry) => return Ok(entry),
@@ -187,7 +192,7 @@ impl ThumbCache {
                 Begin::Refused(refusal) => return Err(refusal.to_error().into()),
                 Begin::Busy(flight) => match flight.wait(deadline) {
                     // Its maker is gone without a word: perhaps it is ours to make now.
-                    Err(error) if error.is_abandoned() => {}
+                    Err(error) if error.is_abandoned() && Instant::now() < deadline => {}
                     outcome => return Ok(outcome?),
                 },
             }

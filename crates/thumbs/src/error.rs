@@ -129,7 +129,7 @@ impl Error {
 
     /// What the cache itself had to say; a cause of the thumbnailer's own is passed on as it was.
     pub(crate) fn cache(cause: larder_files::Error) -> Error {
-        let waited = cause.is_timeout() || cause.is_crowded();
+        let waited = cause.is_timeout() || cause.is_crowded() || cause.is_abandoned();
         let kind = if waited { Kind::Timeout } else { Kind::Io };
         let message = format!("thumbnail cache: {cause}").into();
         Error { kind, message, source: Some(Arc::new(cause)) }

@@ -45,6 +45,9 @@ impl Told {
 /// A longer block than this is not looked at: a JPEG cannot hold one, and no camera writes one.
 const MAX_BLOCK_BYTES: usize = 1 << 20;
 
+/// What the block of a JPEG can hold, where cameras put the small picture.
+const MAX_EMBEDDED_BYTES: usize = 64 << 10;
+
 /// Make and model are cut here; the standard sets no limit.
 const MAX_TEXT_BYTES: usize = 64;
 
@@ -90,7 +93,8 @@ fn embedded(exif: &Exif) -> Option<Vec<u8>> {
     let number = |tag| exif.get_field(tag, In::THUMBNAIL)?.value.get_uint(0);
     let start = number(Tag::JPEGInterchangeFormat)? as usize;
     let end = start.checked_add(number(Tag::JPEGInterchangeFormatLength)? as usize)?;
-    exif.buf().get(start..end).map(<[u8]>::to_vec)
+    let held = exif.buf().get(start..end);
+    held.filter(|bytes| bytes.len() <= MAX_EMBEDDED_BYTES).map(<[u8]>::to_vec)
 }
 
 fn first_ascii(value: &Value) -> Option<&[u8]> {

@@ -46,7 +46,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reads a picture's header, and no pixels.
 ///
-/// At most 4 MiB are read, usually a few kilobytes. Sizes are reported as they are written there,
+/// At most 4 MiB are read, and as many occupied (8 for a TIFF); usually it is a few kilobytes. No
+/// budget bounds how many do so at once. Sizes are reported as they are written there,
 /// however absurd: limits belong to [`Thumbnailer`](crate::Thumbnailer).
 ///
 /// # Errors

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Patience};
 use crate::colour::ToSrgb;
 use crate::decode::{Channels, Decoded, Plan, Raster, decode};
 use crate::encode::{Finished, Samples, encode};
 use crate::exif::Told;
-use crate::header::Header;
+use crate::header::{self, Header};
 use crate::source::Opened;
 use crate::watch::Allowance;
 use crate::{Error, Format, Output, Preset, Source, alpha, orient, preset, resize};
@@ -25,8 +25,10 @@ pub struct Thumbnail {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// True when the source ended early: what was there is shown, the rest is grey. Fit to be
-    /// looked at, not to be kept for ever.
+    /// True when the source ended early, or is damaged after a scan that is whole: what was there
+    /// is shown, and the rest is grey or coarse. The same bytes give no better one, so a
+    /// [`ThumbCache`](crate::ThumbCache) keeps it as it keeps others, under the version that it was
+    /// asked for.
     pub partial: bool,
 }
 
@@ -141,23 +143,44 @@ impl Thumbnailer {
     /// The longest that [`make`](Self::make) may take: waiting for room, then decoding, each time
     /// that the source changes.
     pub(crate) fn longest(&self) -> Duration {
-        (self.limits.wait_limit + self.limits.time_limit) * ATTEMPTS
+        let Limits { wait_limit, time_limit, .. } = self.limits;
+        wait_limit.saturating_add(time_limit).saturating_mul(ATTEMPTS)
     }
 
     fn attempt(&self, source: &Opened, presets: &[Preset]) -> Result<Vec<Thumbnail>, Error> {
-        let header = Header::read(source, self.limits.time_limit)?;
+        let patience = Patience::of(self.limits.wait_limit);
+        let header = self.header(source, patience)?;
         if presets.iter().all(|preset| preset.embedded)
-            && let Some(made) = self.make_from_embedded(&header, presets)
+            && let Some(made) = self.make_from_embedded(&header, presets, patience)
         {
             return Ok(made);
         }
-        self.make_from_picture(source, &header, presets)
+        self.make_from_picture(source, &header, presets, patience)
+    }
+
+    /// Reads the header within the budget, and keeps of it what everybody who waits may hold.
+    fn header(&self, source: &Opened, patience: Patience) -> Result<Header, Error> {
+        let time = self.limits.time_limit;
+        let format = header::sniff(source, time)?;
+        let needed = header::needed_bytes(format).min(self.budget.total());
+        let _loan = self.budget.lend(needed, patience)?;
+        let mut header = Header::read_as(format, source, time)?;
+        header.put_off_icc();
+        Ok(header)
     }
 
     /// From the small picture that the camera has put beside the large one, if it will do.
-    fn make_from_embedded(&self, header: &Header, presets: &[Preset]) -> Option<Vec<Thumbnail>> {
+    fn make_from_embedded(
+        &self,
+        header: &Header,
+        presets: &[Preset],
+        patience: Patience,
+    ) -> Option<Vec<Thumbnail>> {
+        if header.icc_put_off {
+            return None;
+        }
         let small = Source::bytes(header.told.embedded.clone()?).open().ok()?;
-        let own = Header::read(&small, self.limits.time_limit).ok()?;
+        let own = self.header(&small, patience).ok()?;
         let edge = presets.iter().map(|preset| preset.edge_px).max()?;
         if own.format != Format::Jpeg || !is_reduced(&own, header, edge) {
             return None;
@@ -165,7 +188,7 @@ impl Thumbnailer {
         // It lies as the large one does, and has its colours.
         let told = Told { embedded: None, ..header.told.clone() };
         let own = Header { told, icc: header.icc.clone(), ..own };
-        self.make_from_picture(&small, &own, presets).ok().filter(|made| !made[0].partial)
+        self.make_from_picture(&small, &own, presets, patience).ok().filter(|made| !made[0].partial)
     }
 
     fn make_from_picture(
@@ -173,8 +196,9 @@ impl Thumbnailer {
         source: &Opened,
         header: &Header,
         presets: &[Preset],
+        patience: Patience,
     ) -> Result<Vec<Thumbnail>, Error> {
-        let Limits { max_pixels, time_limit, wait_limit, .. } = self.limits;
+        let Limits { max_pixels, time_limit, .. } = self.limits;
         let (width, height) = (header.width, header.height);
         if u64::from(width) * u64::from(height) > max_pixels {
             return Err(Error::too_many_pixels(width, height, max_pixels));
@@ -185,14 +209,23 @@ impl Thumbnailer {
             true => plan.with_turbo(header, source.size_bytes()?, self.budget.total()),
             false => plan,
         };
-        if plan.needed_bytes > self.budget.total() {
-            let budget = self.budget.total();
-            return Err(Error::over_budget(width, height, plan.needed_bytes, budget));
+        let needed = match header.icc_put_off {
+            // The header is read again before the decoder begins.
+            true => (plan.needed_bytes.saturating_add(header::MAX_PROFILE_BYTES))
+                .max(header::needed_bytes(header.format)),
+            false => plan.needed_bytes,
+        };
+        if needed > self.budget.total() {
+            return Err(Error::over_budget(width, height, needed, self.budget.total()));
         }
-        let _loan = self.budget.lend(plan.needed_bytes, wait_limit)?;
+        let _loan = self.budget.lend(needed, patience)?;
+        let icc = match header.icc_put_off {
+            true => Header::read_as(header.format, source, time_limit)?.icc,
+            false => header.icc.clone(),
+        };
         let allowed = Allowance { time: time_limit, bytes: u64::MAX };
         let decoded = decode(source, header, &plan, allowed)?;
-        self.shrink_all(decoded, header, presets)
+        self.shrink_all(decoded, header, icc.as_deref(), presets)
     }
 
     /// Largest first, so that a smaller one can be made from it.
@@ -200,9 +233,10 @@ impl Thumbnailer {
         &self,
         decoded: Decoded,
         header: &Header,
+        icc: Option<&[u8]>,
         presets: &[Preset],
     ) -> Result<Vec<Thumbnail>, Error> {
-        let to_srgb = ToSrgb::new(header.icc.as_deref(), decoded.channels());
+        let to_srgb = ToSrgb::new(icc, decoded.channels());
         let mut order: Vec<usize> = (0..presets.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(presets[i].edge_px));
         let mut made: Vec<(usize, Thumbnail)> = Vec::with_capacity(order.len());
@@ -305,8 +339,9 @@ impl ThumbnailerBuilder {
     }
 
     /// Bounds what decoders occupy in all threads together, by the upper bound that follows from
-    /// each header. Who finds no room waits; a picture that alone needs more is refused. Default
-    /// 256 MiB.
+    /// each header; reading a header takes 4 MiB of them, that of a TIFF 8. Who finds no room waits,
+    /// and holds at most 64 KiB of profile and 64 KiB of embedded picture meanwhile; a picture that
+    /// alone needs more is refused. Default 256 MiB.
     pub fn memory_budget_bytes(mut self, bytes: u64) -> Self {
         self.memory_budget_bytes = bytes;
         self
@@ -334,9 +369,9 @@ impl ThumbnailerBuilder {
         self
     }
 
-    /// Sets whether libjpeg-turbo decodes the JPEGs that it is fit for. Faster, above all for
-    /// progressive ones and large thumbnails; but it takes a file into memory as a whole, and the
-    /// time limit is looked at before and after, not within. Default: it does.
+    /// Sets whether libjpeg-turbo decodes the JPEGs that it is fit for. It takes a file
+    /// into memory as a whole, which counts, and the time limit is looked at before and after it,
+    /// not within. Default: it does.
     #[cfg(feature = "turbojpeg")]
     pub fn turbojpeg(mut self, on: bool) -> Self {
         self.limits.turbojpeg = on;

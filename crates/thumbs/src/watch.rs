@@ -87,12 +87,18 @@ pub(crate) fn watched(
         buffer: vec![0; buffer_bytes],
         at: 0,
         end: 0,
-        deadline: Instant::now() + allowed.time,
+        deadline: deadline_in(allowed.time),
         bytes_left: allowed.bytes,
         end_of_image_at_eof: false,
         verdict: Rc::clone(&verdict),
     };
     (input, verdict)
+}
+
+/// A wait that is too long for the clock ends in a year.
+pub(crate) fn deadline_in(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
 }
 
 impl Input {

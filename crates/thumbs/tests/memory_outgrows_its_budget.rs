@@ -11,9 +11,9 @@ use image::ImageFormat;
 use larder_thumbs::{Error, Source, Thumbnail, Thumbnailer};
 use pictures::{in_format, jpeg, rgb_image, scene, tiff};
 
-/// A PNG needs its 3 bytes a pixel, one more for the resizer, 13 a pixel of the thumbnail, and a
-/// little.
-const PICTURE_BYTES: u64 = 1000 * 1000 * 4 + 100 * 100 * 13 + (1 << 20);
+/// A PNG needs its 3 bytes a pixel, one more for the resizer, 13 a pixel of the thumbnail, 2 MiB
+/// for its chunks, and a little.
+const PICTURE_BYTES: u64 = 1000 * 1000 * 4 + 100 * 100 * 13 + (3 << 20);
 
 fn png() -> Source {
     Source::bytes(in_format(rgb_image(&scene(1000, 1000)), ImageFormat::Png))

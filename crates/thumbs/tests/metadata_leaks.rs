@@ -73,6 +73,8 @@ fn a_picture_without_rights_gets_no_block() {
 /// A grey little picture in a colourful large one shows which of them was used.
 mod embedded {
     use super::*;
+    use larder_files::Limits;
+    use larder_thumbs::ThumbCache;
     use pictures::Pixels;
 
     const CAMERA: [(Tag, &str); 1] = [(Tag::Make, "Cameras")];
@@ -94,6 +96,25 @@ mod embedded {
         let source = with_embedded(150, 100);
         assert!(is_used(&source, Preset::new(90).allow_embedded(true)));
         assert!(!is_used(&source, Preset::new(90)));
+    }
+
+    /// Nor does it come by way of a larger thumbnail in the cache.
+    #[test]
+    fn one_that_may_not_be_used_is_not_derived_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let thumbnailer = Thumbnailer::builder().build();
+        let thumbs = ThumbCache::open(thumbnailer, dir.path(), Limits::new()).unwrap();
+        let allowed = |edge| Preset::new(edge).allow_embedded(true);
+        let thumbs = thumbs.derive_from([allowed(140)]);
+        let source = with_embedded(150, 100);
+        let grey = |preset: Preset| {
+            let entry = thumbs.get_or_make(b"a", "1", &source, preset).unwrap();
+            let [r, g, b] = decode(&entry.read().unwrap()).at(3, 3);
+            r.abs_diff(g) < 9 && g.abs_diff(b) < 9
+        };
+        assert!(grey(allowed(140)));
+        assert!(!grey(Preset::new(70)));
+        assert!(grey(allowed(60)));
     }
 
     #[test]

@@ -10,10 +10,18 @@ use crate::{Error, Format, alpha};
 
 pub(crate) const BUFFER_BYTES: usize = 32 << 10;
 
+/// What the PNG decoder may take for chunks beside the pixels: it reads profile and texts again,
+/// and inflates the profile.
+const PNG_CHUNK_BYTES: u64 = 2 << 20;
+
 /// For the decoder's tables, row buffers and windows; a TIFF's lists of strips, 32 bytes a number,
 /// are more.
 fn small_change(format: Format) -> u64 {
-    if format == Format::Tiff { 6 << 20 } else { 1 << 20 }
+    match format {
+        Format::Tiff => 6 << 20,
+        Format::Png => (1 << 20) + PNG_CHUNK_BYTES,
+        _ => 1 << 20,
+    }
 }
 
 /// An upper bound of what the decoder and its result occupy. GIF, WebP and TIFF keep a frame, a
@@ -31,7 +39,8 @@ pub(crate) fn decode(input: Input, header: &Header, max_alloc: u64) -> Result<Ra
     let Some(name) = header.format.image_crate() else {
         return Err(Error::unsupported(header.format.media_type()));
     };
-    let decoder = header::other::open(name, input, max_alloc)?;
+    let within = if header.format == Format::Png { PNG_CHUNK_BYTES } else { max_alloc };
+    let decoder = header::other::open(name, input, within)?;
     let (width, height) = decoder.dimensions();
     if (width, height) != (header.width, header.height) || decoder.total_bytes() > max_alloc {
         return Err(Error::damaged("header changed between two readings"));

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Seek};
 
-use super::{Coding, Header};
+use super::{Coding, Header, MAX_PROFILE_BYTES};
 use crate::exif::{self, Told};
 use crate::watch::Input;
 use crate::{Error, Format};
@@ -35,11 +35,15 @@ pub(crate) enum Process {
     Lossless,
 }
 
+/// Chunks that a profile may be cut into; their number is a byte.
+const MAX_CHUNKS: usize = 255;
+
 #[derive(Default)]
 struct Found {
     frame: Option<Frame>,
     told: Option<Told>,
     icc_chunks: Vec<(u8, Vec<u8>)>,
+    icc_bytes: u64,
 }
 
 pub(crate) fn read(mut input: Input) -> Result<Header, Error> {
@@ -58,6 +62,7 @@ pub(crate) fn read(mut input: Input) -> Result<Header, Error> {
         height: frame.height.into(),
         told: found.told.unwrap_or_default(),
         icc: join(found.icc_chunks),
+        icc_put_off: false,
         coding: Coding::Jpeg(frame),
     })
 }
@@ -94,7 +99,16 @@ fn walk(input: &mut Input) -> io::Result<Result<Found, Error>> {
                 Err(e) => return Ok(Err(e)),
             },
             0xE1 if found.told.is_none() => found.told = exif_block(segment(input, length)?),
-            0xE2 => found.icc_chunks.extend(icc_chunk(segment(input, length)?)),
+            // One chunk more than there may be says that there are too many.
+            0xE2 if found.icc_chunks.len() <= MAX_CHUNKS => {
+                if let Some(chunk) = icc_chunk(segment(input, length)?) {
+                    found.icc_bytes += chunk.1.len() as u64;
+                    found.icc_chunks.push(chunk);
+                }
+                if found.icc_bytes > MAX_PROFILE_BYTES {
+                    found.icc_chunks = vec![(0, Vec::new()); MAX_CHUNKS + 1];
+                }
+            }
             _ => skip(input, length)?,
         }
     }
@@ -163,7 +177,7 @@ fn icc_chunk(mut bytes: Vec<u8>) -> Option<(u8, Vec<u8>)> {
 fn join(mut chunks: Vec<(u8, Vec<u8>)>) -> Option<Vec<u8>> {
     chunks.sort_by_key(|(number, _)| *number);
     let complete = chunks.iter().zip(1u8..).all(|((number, _), expected)| *number == expected);
-    (complete && !chunks.is_empty() && chunks.len() <= 255)
+    (complete && !chunks.is_empty() && chunks.len() <= MAX_CHUNKS)
         .then(|| chunks.into_iter().flat_map(|(_, bytes)| bytes).collect())
 }
 

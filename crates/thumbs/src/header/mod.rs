@@ -19,6 +19,8 @@ pub(crate) struct Header {
     pub height: u32,
     pub told: Told,
     pub icc: Option<Vec<u8>>,
+    /// True when there is a profile that is too long to be kept while waiting for room.
+    pub icc_put_off: bool,
     /// For a JPEG how it is coded, for the other formats how many bytes their decoder fills.
     pub coding: Coding,
 }
@@ -32,17 +34,44 @@ pub(crate) enum Coding {
 /// segments are not read and do not count.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
 
+/// Bytes of a profile; one for printing has some 600,000. A longer one is as good as absent.
+pub(crate) const MAX_PROFILE_BYTES: u64 = 2 << 20;
+
+/// Of a longer profile than this no copy is kept while waiting for room.
+const PROFILE_BYTES_KEPT: usize = 64 << 10;
+
+/// An upper bound of what reading a header occupies: in a TIFF two lists of strips, elsewhere
+/// segments or chunks of a profile and the profile that they make.
+pub(crate) fn needed_bytes(format: Format) -> u64 {
+    if format == Format::Tiff { 8 << 20 } else { 2 * MAX_PROFILE_BYTES }
+}
+
 /// Small: segments are skipped by seeking, and a large buffer would read what is skipped.
 const BUFFER_BYTES: usize = 4096;
 
 impl Header {
     /// Reads the header of an open source.
     pub(crate) fn read(source: &Opened, time: std::time::Duration) -> Result<Header, Error> {
+        Header::read_as(sniff(source, time)?, source, time)
+    }
+
+    /// Reads the header of a source whose first bytes are of `format`.
+    pub(crate) fn read_as(
+        format: Format,
+        source: &Opened,
+        time: std::time::Duration,
+    ) -> Result<Header, Error> {
         let allowed = Allowance { time, bytes: MAX_HEADER_BYTES };
-        let format = sniff(source, allowed)?;
         let (input, verdict) = watched(source.origin()?, allowed, BUFFER_BYTES);
         let header = crate::decode::contained(|| read_as(format, input));
         header.map_err(|e| verdict.error(allowed, source.path()).unwrap_or(e))
+    }
+
+    /// Lets go of what is too much to be held by everybody who waits.
+    pub(crate) fn put_off_icc(&mut self) {
+        if self.icc.as_ref().is_some_and(|icc| icc.len() > PROFILE_BYTES_KEPT) {
+            (self.icc, self.icc_put_off) = (None, true);
+        }
     }
 
     pub(crate) fn orientation(&self) -> u8 {
@@ -50,7 +79,9 @@ impl Header {
     }
 }
 
-fn sniff(source: &Opened, allowed: Allowance) -> Result<Format, Error> {
+/// Tells the format from the first bytes.
+pub(crate) fn sniff(source: &Opened, time: std::time::Duration) -> Result<Format, Error> {
+    let allowed = Allowance { time, bytes: MAX_HEADER_BYTES };
     let (mut input, verdict) = watched(source.origin()?, allowed, MAGIC_BYTES);
     let mut first = Vec::with_capacity(MAGIC_BYTES);
     let result = input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut first);

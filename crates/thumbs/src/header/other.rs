@@ -2,18 +2,20 @@
 
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::{Coding, Header, tiff};
+use super::{Coding, Header, MAX_PROFILE_BYTES, tiff};
 use crate::exif::{self, Told};
 use crate::watch::Input;
 use crate::{Error, Format};
 
 /// For what a decoder keeps while it looks for the pixels: compressed profiles, text chunks,
 /// directories.
-const MAX_HEADER_ALLOC: u64 = 8 << 20;
+fn max_header_alloc(format: Format) -> u64 {
+    if format == Format::Tiff { 8 << 20 } else { MAX_PROFILE_BYTES }
+}
 
 pub(crate) fn read(format: Format, name: ImageFormat, mut input: Input) -> Result<Header, Error> {
     let tiff_profile = if format == Format::Tiff { tiff::profile(&mut input)? } else { None };
-    let mut decoder = open(name, input, MAX_HEADER_ALLOC)?;
+    let mut decoder = open(name, input, max_header_alloc(format))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(Error::damaged(format_args!("picture of {width}x{height} pixels")));
@@ -28,8 +30,9 @@ pub(crate) fn read(format: Format, name: ImageFormat, mut input: Input) -> Resul
         Format::Tiff => tiff_profile,
         _ => decoder.icc_profile().ok().flatten(),
     };
+    let icc = icc.filter(|icc| icc.len() as u64 <= MAX_PROFILE_BYTES);
     let coding = Coding::Other { total_bytes: decoder.total_bytes() };
-    Ok(Header { format, width, height, told, icc, coding })
+    Ok(Header { format, width, height, told, icc, icc_put_off: false, coding })
 }
 
 /// Opens a decoder that may allocate `max_alloc` bytes.

@@ -6,14 +6,13 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::MAX_PROFILE_BYTES;
 use crate::Error;
 use crate::watch::Input;
 
 /// Values of a tag that the decoder asks for. Strips of one row each of the tallest picture are no
 /// more.
 const MAX_VALUES: u64 = 1 << 16;
-/// Bytes of a profile; one for printing has some 600,000.
-const MAX_PROFILE_BYTES: u64 = 2 << 20;
 /// Entries of a directory that anybody writes.
 const MAX_ENTRIES: u64 = 4096;
 
