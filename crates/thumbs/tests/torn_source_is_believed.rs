@@ -8,7 +8,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use larder_thumbs::{Source, Thumbnailer, probe};
+use larder_files::Limits;
+use larder_thumbs::{Source, ThumbCache, Thumbnailer, probe};
 use pictures::{Extras, Pixels, decode, jpeg, jpeg_with, scene};
 
 fn io_kind(error: &larder_thumbs::Error) -> Option<io::ErrorKind> {
@@ -93,4 +94,52 @@ fn a_jpeg_that_ends_before_its_pixels_is_damaged() {
     let error =
         Thumbnailer::builder().build().make(&Source::bytes(&whole[..scan]), 100).unwrap_err();
     assert!(error.is_damaged(), "{error}");
+}
+
+/// Where segments of this marker begin.
+fn places(jpeg: &[u8], marker: u8) -> Vec<usize> {
+    (0..jpeg.len() - 1).filter(|&at| jpeg[at..at + 2] == [0xFF, marker]).collect()
+}
+
+/// The segments of Huffman tables.
+fn tables(jpeg: &[u8]) -> Vec<u8> {
+    let segment = |&at: &usize| {
+        let length = u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]);
+        &jpeg[at..at + 2 + usize::from(length)]
+    };
+    places(jpeg, 0xC4).iter().flat_map(segment).copied().collect()
+}
+
+/// Encoders that optimise put tables before each scan, and a cut may fall into them.
+#[test]
+fn a_cut_between_scans_leaves_the_scans_before_it() {
+    let thumbnailer = Thumbnailer::builder().build();
+    for progressive in [false, true] {
+        let extras = Extras { progressive, apart: !progressive, ..Extras::default() };
+        let picture = jpeg_with(&scene(160, 120), extras);
+        let (last, tables) = (*places(&picture, 0xDA).last().unwrap(), tables(&picture));
+        assert!(!tables.is_empty() && last > places(&picture, 0xDA)[0]);
+        let whole = [&picture[..last], &tables, &picture[last..]].concat();
+        assert!(!thumbnailer.make(&Source::bytes(&whole[..]), 40).unwrap().partial);
+        for cut in last..last + tables.len() + 16 {
+            let made = thumbnailer.make(&Source::bytes(&whole[..cut]), 40);
+            let made = made.unwrap_or_else(|e| panic!("{cut}, {progressive}: {e}"));
+            assert!(made.partial, "{cut}, {progressive}");
+        }
+    }
+}
+
+/// The same bytes give the same thumbnail again; what was still being written has another version.
+#[test]
+fn a_partial_thumbnail_is_kept_under_its_version_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let thumbnailer = Thumbnailer::builder().build();
+    let whole = jpeg(&scene(400, 300));
+    let cut = Source::bytes(&whole[..whole.len() / 2]);
+    assert!(thumbnailer.make(&cut, 100).unwrap().partial);
+    let thumbs = ThumbCache::open(thumbnailer, dir.path(), Limits::new()).unwrap();
+    let torn = thumbs.get_or_make(b"a", "half", &cut, 100).unwrap();
+    assert_eq!(thumbs.get(b"a", "half", 100).unwrap().etag(), torn.etag());
+    let mended = thumbs.get_or_make(b"a", "whole", &Source::bytes(whole), 100).unwrap();
+    assert_ne!(mended.etag(), torn.etag());
 }

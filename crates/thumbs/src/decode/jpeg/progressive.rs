@@ -43,6 +43,8 @@ struct Decoder {
     tables: Tables,
     /// Blocks that bring nothing more in this scan.
     eob_run: u32,
+    /// True once a scan has come to its end: there is something to show.
+    scanned: bool,
 }
 
 /// What a scan brings, beside its components.
@@ -90,6 +92,8 @@ pub(super) fn decode(
             Ok(false) => break false,
             // What is there is shown, if there is anything.
             Err(Stop::Short) => break true,
+            // A cut within a table looks like damage; libjpeg, too, shows what came before it.
+            Err(Stop::Damaged(_)) if decoder.scanned => break true,
             Err(Stop::Damaged(e)) => return Err(e),
             Err(Stop::Io(e)) => return Err(Error::damaged(e)),
         }
@@ -121,7 +125,15 @@ impl Decoder {
             }
         };
         let components = frame.sampling.iter().zip(&frame.components).map(component).collect();
-        Decoder { bits, size, mcus, components, tables: Tables::default(), eob_run: 0 }
+        Decoder {
+            bits,
+            size,
+            mcus,
+            components,
+            tables: Tables::default(),
+            eob_run: 0,
+            scanned: false,
+        }
     }
 
     /// Takes the next segment; false at the end of the picture.
@@ -159,7 +171,9 @@ impl Decoder {
         // A scan of one component has its blocks in a row, however the component is sampled.
         let alone = scanned.len() == 1;
         let units = if alone { self.components[scanned[0]].measures.blocks } else { self.mcus };
-        self.units(&scanned, scan, alone, units)
+        self.units(&scanned, scan, alone, units)?;
+        self.scanned = true;
+        Ok(())
     }
 
     fn units(

@@ -83,6 +83,11 @@ pub(super) fn decode(
                 short = true;
                 break;
             }
+            // A cut within a table looks like damage; what came before it is there.
+            Err(Stop::Damaged(_)) if decoder.components.iter().any(|c| c.done) => {
+                short = true;
+                break;
+            }
             Err(Stop::Damaged(e)) => return Err(e),
             Err(Stop::Io(e)) => return Err(Error::damaged(e)),
         }
