@@ -54,7 +54,8 @@
 //!
 //! 1. `source` opens it and notes size and time; both are compared again at the end, and a source
 //!    that changed while it was read is read once more.
-//! 2. `header` finds the format from the content, the size, the EXIF block and the ICC profile.
+//! 2. `header` finds the format from the content, the size, the EXIF block and the ICC profile,
+//!    within a loan of its own; a long profile is read again in step 4.
 //! 3. The pixels are checked against the limit, and `budget` lends the bytes that the decoder will
 //!    need, all before the first of them is allocated.
 //! 4. `decode` makes 8-bit grey, RGB or CMYK pixels. A JPEG is scaled while it is decoded, as long

@@ -34,6 +34,18 @@ fn display_p3_is_converted() {
     assert_middle(&small(with_profile([128, 128, 128], &p3)), [128, 128, 128], 2);
 }
 
+/// One that is too long to be held while waiting for room is read a second time.
+#[test]
+fn a_long_profile_is_applied() {
+    let mut p3 = ColorProfile::new_display_p3().encode().unwrap();
+    p3.resize(200_000, 0);
+    let size = u32::try_from(p3.len()).unwrap();
+    p3[..4].copy_from_slice(&size.to_be_bytes());
+    let extras = Extras { icc: Some(p3), ..Extras::default() };
+    let picture = jpeg_with(&Pixels::from_fn(200, 100, |_, _| [200, 100, 100]), extras);
+    assert_middle(&small(picture), [215, 93, 97], 3);
+}
+
 #[test]
 fn the_profile_of_a_tiff_is_read() {
     let p3 = ColorProfile::new_display_p3().encode().unwrap();
