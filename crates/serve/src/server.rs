@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) reaper: Reaper,
     /// Written by stoppers; see `stop`.
     pub(crate) phase: AtomicU8,
+    /// Written by the accepting thread, once it has drained the backlogs; see `stop`.
+    pub(crate) accepted_all: AtomicBool,
     /// Threads that have not ended; counted down by each as its last act.
     pub(crate) alive: Alive,
 }
@@ -196,6 +198,7 @@ impl Bound {
             bodies: Budget::new(config.body_memory),
             reaper,
             phase: AtomicU8::new(stop::SERVING),
+            accepted_all: AtomicBool::new(false),
             alive: Alive::default(),
             config,
         });

@@ -1,7 +1,8 @@
 //! Stopping: from `SERVING` to `DRAINING` (once, by any stopper); nothing leads back.
 //!
-//! While draining, nobody is accepted, idle connections are closed, and each answer closes its
-//! connection; after the grace, the I/O threads close what is left.
+//! Who has connected by then is accepted still, and nobody after. While draining, idle connections
+//! are closed once nothing is left to read on them, and each answer closes its connection; after
+//! the grace, the I/O threads close what is left.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ impl Stopper {
         Self { shared }
     }
 
-    /// Stops accepting and lets what is in flight end within the grace. Returns at once; may be
+    /// Stops accepting and lets what is in flight end within the grace, as does a request that has
+    /// arrived, but was not read yet. Returns at once; may be
     /// called again. [`Running::join`](crate::Running::join) waits for the end.
     pub fn stop(&self) {
         self.shared.phase.store(DRAINING, Release);
@@ -44,6 +46,17 @@ impl fmt::Debug for Stopper {
 }
 
 impl Shared {
+    /// Says that no connection will be handed to another thread any more, and has all look.
+    pub(crate) fn accepted_all(&self) {
+        self.accepted_all.store(true, Release);
+        self.mailboxes.iter().for_each(|mailbox| mailbox.wake());
+    }
+
+    /// Acquire pairs with the Release of `accepted_all`: the mailbox has what was handed over.
+    pub(crate) fn has_accepted_all(&self) -> bool {
+        self.accepted_all.load(Acquire)
+    }
+
     /// Acquire pairs with the Release of `stop`.
     pub(crate) fn is_draining(&self) -> bool {
         self.phase.load(Acquire) == DRAINING

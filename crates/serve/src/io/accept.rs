@@ -16,6 +16,8 @@ use crate::stats::add;
 
 /// Connections accepted in a turn, so that those already here are not kept waiting.
 const ACCEPTS: usize = 64;
+/// Such turns at the end, since others may go on connecting.
+const LAST_ROUNDS: usize = 256;
 /// How long to let the listener be when the next attempt would fail as well.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -103,6 +105,26 @@ impl IoThread {
         }
     }
 
+    /// Takes in who waits in the backlogs: they are connected as far as they know, and may have
+    /// asked. Then closes the listeners, so that who waits for our end may listen there; the names
+    /// of sockets go, too.
+    pub(super) fn accept_last(&mut self) {
+        if self.acceptors.is_empty() {
+            return;
+        }
+        for nth in 0..self.acceptors.len() {
+            self.acceptors[nth].pending = true;
+            for _ in 0..LAST_ROUNDS {
+                self.accept_from(nth);
+                if self.acceptors[nth].sleep(self.now) != Some(Duration::ZERO) {
+                    break;
+                }
+            }
+        }
+        self.acceptors.clear();
+        self.shared.accepted_all();
+    }
+
     fn accept_from(&mut self, nth: usize) {
         for _ in 0..ACCEPTS {
             let now = self.now;
@@ -152,9 +174,6 @@ impl IoThread {
         let limit = config.max_connections.div_ceil(config.io_threads);
         let patience = config.header_timeout;
         add(&self.counters().accepted, 1);
-        if self.drain_until.is_some() {
-            return add(&self.counters().closed, 1);
-        }
         if self.slots.len() >= limit && !self.shed() {
             add(&self.counters().refused, 1);
             add(&self.counters().closed, 1);
@@ -172,6 +191,9 @@ impl IoThread {
         }
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
         self.slots.put(slot, conn);
+        if self.drain_until.is_some() {
+            self.close_unless_asked(slot);
+        }
     }
 
     /// Closes an idle connection; false if there is none.

@@ -46,7 +46,8 @@ impl IoThread {
     }
 }
 
-/// The reader has failed: the close that follows must not look like the end of the body.
+/// Whatever ends a delivery before its time, to a client that knows the end of the body by the
+/// close alone: that close must not look like the end.
 pub(super) fn cut(conn: &Conn) {
     if let State::Sending(sending) = &conn.state
         && let OutBody::Stream(flow) = &sending.outgoing.body

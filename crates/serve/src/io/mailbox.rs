@@ -73,11 +73,15 @@ impl Mailbox {
     /// Announces sleep; false if there is something to do first.
     pub(crate) fn fall_asleep(&self) -> bool {
         self.asleep.store(true, Relaxed);
-        self.queue.lock().is_empty()
+        self.is_empty()
     }
 
     pub(crate) fn wake_up(&self) {
         self.asleep.store(false, Relaxed);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.lock().is_empty()
     }
 
     /// Swaps the messages into `inbox`, which must be empty.

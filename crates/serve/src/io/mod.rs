@@ -45,6 +45,7 @@ use crate::server::Shared;
 use crate::stats::{IoCounters, add, set};
 use accept::Acceptor;
 use conn::{Conn, Fate, Sending, Slots, State, Step};
+use feed::cut;
 pub(crate) use mailbox::Mailbox;
 use mailbox::{ExchangeId, Message};
 use send::TURN_BYTES;
@@ -395,6 +396,7 @@ impl IoThread {
         let Some(conn) = self.slots.take(slot) else { return };
         add(&self.counters().closed, 1);
         self.slots.release(slot, conn.seq);
+        cut(&conn);
         match conn.state {
             State::Waiting(exchange) => {
                 self.chores.extend(exchange.mark_left());
@@ -417,17 +419,26 @@ impl IoThread {
             return;
         }
         self.drain_until = Some(self.now + self.shared.config.grace);
-        // At once, so that who waits for the end may listen there; the names of sockets go, too.
-        self.acceptors.clear();
+        self.accept_last();
         for slot in self.slots.occupied() {
-            if self.slots.get_mut(slot).is_some_and(|conn| conn.is_idle()) {
-                self.close(slot);
-            }
+            self.close_unless_asked(slot);
         }
     }
 
+    /// Closes a connection that is idle, as far as we have heard. But its client may have sent a
+    /// request already, of which the event is still to come: closing would reset it.
+    fn close_unless_asked(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot).filter(|conn| conn.is_idle()) else { return };
+        conn.readable = true;
+        self.advance(slot);
+    }
+
+    /// The order matters: the accepting thread hands the last connection over, and only then says
+    /// so; who hears it finds them all in the mailbox.
     fn is_finished(&self) -> bool {
-        self.drain_until.is_some_and(|until| self.slots.len() == 0 || self.now >= until)
+        let Some(until) = self.drain_until else { return false };
+        let nobody = || self.shared.has_accepted_all() && self.mailbox().is_empty();
+        self.now >= until || (self.slots.len() == 0 && nobody())
     }
 
     fn close_all(&mut self) {

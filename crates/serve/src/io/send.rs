@@ -9,7 +9,6 @@ use mio::net::TcpStream;
 
 use super::IoThread;
 use super::conn::{Conn, Sending, State, Step};
-use super::feed::cut;
 use super::mailbox::ExchangeId;
 use super::read::rate;
 use super::window::Window;
@@ -96,7 +95,6 @@ impl IoThread {
                 }
                 Sent::Short => {
                     add(&self.counters().short, 1);
-                    cut(conn);
                     return Step::Close;
                 }
                 Sent::Broken => return Step::Close,

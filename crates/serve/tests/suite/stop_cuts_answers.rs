@@ -39,6 +39,47 @@ fn requests_in_flight_are_answered_and_idle_connections_closed() {
 }
 
 #[test]
+fn request_that_arrived_before_the_stop_is_answered_though_nobody_had_read_it() {
+    for threads in [1, 3] {
+        let (gate, keeper) = Gate::new();
+        let bound = builder().io_threads(threads).bind("127.0.0.1:0").unwrap();
+        let bound = bound.fast(move |peek| {
+            if peek.path() == "/hold" {
+                gate.pass();
+            }
+            None
+        });
+        let server = bound.start(|_: Request| Reply::text("done")).unwrap();
+        let addr = server.local_addr();
+        let mut open: Vec<Client> = (0..2 * threads).map(|_| Client::connect(addr)).collect();
+        open.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "done"));
+        // The thread that accepts is held: connections come to all threads in turn.
+        let mut held = open.remove(threads - 1);
+        held.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+        keeper.wait();
+        let mut fresh: Vec<Client> = (0..10).map(|_| Client::connect(addr)).collect();
+        let mut silent = Client::connect(addr);
+        // Of the open ones, the last is with the held thread.
+        let asking = fresh.iter_mut().chain(open.last_mut());
+        asking.for_each(|client| client.send("GET /late HTTP/1.1\r\nHost: x\r\n\r\n"));
+        server.stopper().stop();
+        if threads > 1 {
+            // The others have nothing left, but must not end before they were given the rest.
+            assert!(open[0].is_closed());
+        }
+        keeper.let_go();
+        for client in fresh.iter_mut().chain(open.last_mut()).chain([&mut held]) {
+            assert_eq!(client.answer().text(), "done", "{threads} threads");
+            assert!(client.is_closed());
+        }
+        assert!(silent.is_closed());
+        let meter = server.meter();
+        server.join();
+        assert_eq!((meter.stats().connections, meter.stats().aborted), (0, 0));
+    }
+}
+
+#[test]
 fn delivery_in_flight_is_finished() {
     let len = 30 << 20;
     let server = start(move |_: Request| Reply::bytes("x/y", vec![0; len]));
