@@ -19,6 +19,7 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 
 use crate::date::{DATE_LEN, DateCache};
+use crate::guard::drop_guarded;
 use crate::pages::{Kept, Places};
 use crate::render::{self, Persist, Representation};
 
@@ -135,6 +136,14 @@ impl Entry {
     }
 }
 
+impl Drop for Entry {
+    /// A body may be made of something of the user's, whose drop panics: whoever drops an entry,
+    /// or many at once, goes on.
+    fn drop(&mut self) {
+        drop_guarded(std::mem::replace(&mut self.body, Kept::Bytes(Bytes::new())));
+    }
+}
+
 /// The answers that one I/O thread keeps, bounded in bytes; evicted by a CLOCK with counters.
 pub(crate) struct HotCache {
     hot: Hot,
@@ -214,15 +223,16 @@ impl HotCache {
     /// Keeps an answer, unless a clear or a remove came after its handler had begun.
     pub(crate) fn insert(&mut self, insert: HotInsert, date: &DateCache) {
         let hash = self.hot.hash(&insert.target);
-        if self.hot.stamp_of(hash) != insert.stamp {
-            return;
+        let entry = entry(insert, hash, date);
+        if self.hot.stamp_of(hash) != entry.stamp {
+            // It may hold the last of the body.
+            return self.gone.push(entry);
         }
-        if let Some(at) = self.find(hash, &insert.target) {
+        if let Some(at) = self.find(hash, &entry.target) {
             self.remove(at);
         }
-        let entry = entry(insert, hash, date);
         if entry.bytes > self.limit {
-            return;
+            return self.gone.push(entry);
         }
         while self.bytes + entry.bytes > self.limit {
             self.evict_one();

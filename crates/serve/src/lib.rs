@@ -64,6 +64,7 @@ mod form;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod handler;
 mod head;
 mod histogram;

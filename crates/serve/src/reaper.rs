@@ -5,9 +5,10 @@
 //! bounded; when it is full, since a chore blocks, the I/O thread does its own: then it is slow,
 //! but memory does not grow.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::{io, thread};
+
+use crate::guard::guarded;
 
 /// Something to be done elsewhere, once.
 pub(crate) type Chore = Box<dyn FnOnce() + Send>;
@@ -45,6 +46,6 @@ pub(crate) fn start(chores: Receiver<Vec<Chore>>) -> io::Result<()> {
 /// A chore may run code of the user's, which may panic; the next is done all the same.
 fn run(chores: Vec<Chore>) {
     for chore in chores {
-        let _ = catch_unwind(AssertUnwindSafe(chore));
+        let _ = guarded(chore);
     }
 }

@@ -6,7 +6,6 @@ mod streamed;
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use http::header::{
 
 use crate::conditional::{Conditions, Outcome, Validators, unix_s};
 use crate::date::DATE_LEN;
+use crate::guard::drop_guarded;
 use crate::reply::{Lease, Reply};
 use crate::stream::Flow;
 pub(crate) use multipart::Multipart;
@@ -86,7 +86,7 @@ pub(crate) struct Held(pub(crate) Option<Lease>);
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(lease) = self.0.take() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(lease)));
+            drop_guarded(lease);
         }
     }
 }
@@ -201,6 +201,8 @@ impl Representation {
         out.extend_from_slice(&self.content);
         if may_have_body(self.status) {
             length(self.len, out);
+        } else if self.status == StatusCode::RESET_CONTENT {
+            length(0, out);
         }
         if self.status == StatusCode::OK {
             out.extend_from_slice(b"Accept-Ranges: bytes\r\n");
@@ -319,7 +321,9 @@ fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// 204 and 304 have neither body nor length (1xx never gets here).
+/// 204 and 304 have neither body nor length; 205 says that its body is empty (1xx never gets
+/// here).
 fn may_have_body(status: StatusCode) -> bool {
-    status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
+    let without = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+    !without.contains(&status)
 }

@@ -98,9 +98,14 @@ impl Reply {
     }
 
     /// Answers with a status; a 4xx or 5xx carries its own name as text, others have no body.
+    ///
+    /// # Panics
+    ///
+    /// If the status is informational (1xx): such an answer answers nothing.
     pub fn status(status: StatusCode) -> Self {
         if !status.is_client_error() && !status.is_server_error() {
-            return Self::new(status, None, ReplyBody::Bytes(Bytes::new()));
+            let reply = Self::new(status, None, ReplyBody::Bytes(Bytes::new()));
+            return reply.with_status(status);
         }
         Self::text(format!("{status}\n")).with_status(status)
     }
@@ -130,7 +135,9 @@ impl Reply {
     /// [`stream_bytes`](crate::Builder::stream_bytes) that the client has not taken; then it
     /// leaves, and one comes back when half of that is gone. So a slow client holds no worker, but
     /// a reader that blocks holds the worker that is in it. The body goes out in chunks; to a
-    /// client of HTTP/1.0, up to the end of the connection. There are no ranges.
+    /// client of HTTP/1.0, up to the end of the connection. There are no ranges. Over a Unix socket,
+    /// a client of HTTP/1.0 is answered 505, as it could not tell a part from the whole: a proxy in
+    /// front must speak HTTP/1.1.
     ///
     /// The first read comes before the head: if it fails, the answer is 500. A reader that fails
     /// or panics later, or gives nothing for [`handler_deadline`](crate::Builder::handler_deadline),

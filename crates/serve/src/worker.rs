@@ -1,6 +1,5 @@
 //! Workers: take a job, run the blocking handler or reader, hand what comes of it to the I/O thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -8,6 +7,7 @@ use http::StatusCode;
 use crate::Body;
 use crate::answer::{self, Asked, Reading};
 use crate::exchange::Exchange;
+use crate::guard::guarded;
 use crate::handler::Handler;
 use crate::hot::HotInsert;
 use crate::io::mailbox::Message;
@@ -25,14 +25,16 @@ pub(crate) fn run(shared: &Arc<Shared>, handler: &dyn Handler, index: usize) {
     let counters = &shared.workers[index];
     let mut place = None;
     while let Some(job) = shared.queue.pop(&mut place) {
-        match job {
+        // The last resort, for what of the user's is dropped on the way: the worker stays.
+        let _ = guarded(|| match job {
             Job::Handle { exchange, body } => handle(handler, counters, exchange, body),
             Job::Open { exchange, reply } => read(counters, || stream::open(&exchange, *reply)),
             Job::Pump(pump) => {
                 let mailbox = &shared.mailboxes[pump.thread()];
                 read(counters, || pump.run(mailbox));
             }
-        }
+        });
+        set(&counters.busy, 0);
     }
 }
 
@@ -52,10 +54,10 @@ fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchan
     set(&counters.busy, 1);
     let request = Request::new(Arc::clone(&exchange), body);
     // The handler sees nothing of ours but what it owns, so no state of ours is torn.
-    let reply = catch_unwind(AssertUnwindSafe(|| handler.handle(request)));
+    let reply = guarded(|| handler.handle(request));
     add(&counters.handled, 1);
     set(&counters.busy, 0);
-    let reply = reply.unwrap_or_else(|_| {
+    let reply = reply.unwrap_or_else(|| {
         add(&counters.panics, 1);
         Reply::status(StatusCode::INTERNAL_SERVER_ERROR)
     });
@@ -77,17 +79,22 @@ pub(crate) fn deliver(exchange: &Arc<Exchange>, reply: Reply) {
     let asked = Asked::of(exchange);
     let config = &exchange.shared.config;
     let prepare = || answer::prepare(&asked, config, reply, Reading::Waits);
-    let prepared = catch_unwind(AssertUnwindSafe(prepare));
-    let (outgoing, mut hot) = prepared.ok().and_then(Result::ok).unwrap_or_else(|| {
+    let prepared = guarded(prepare);
+    let (outgoing, hot) = prepared.and_then(Result::ok).unwrap_or_else(|| {
         // The file could not be read as promised. A reply without a file cannot fail.
         (answer::plain(&asked, Reply::status(StatusCode::INTERNAL_SERVER_ERROR)), None)
     });
-    if let Some(insert) = &mut hot
-        && let Kept::Bytes(body) = &insert.body
-    {
-        insert.body = exchange.shared.hot.kept(body.clone());
-    }
+    // Where only this holds the body, a copy in pages drops the user's.
+    let hot = hot.and_then(|insert| guarded(|| in_pages(exchange, insert)));
     hand_over(exchange, outgoing, hot);
+}
+
+/// Copies what is to be kept into pages, if that is worth it.
+fn in_pages(exchange: &Exchange, mut insert: HotInsert) -> HotInsert {
+    if let Kept::Bytes(body) = &mut insert.body {
+        insert.body = exchange.shared.hot.kept(std::mem::take(body));
+    }
+    insert
 }
 
 /// Hands an answer to the connection's I/O thread.

@@ -1,13 +1,12 @@
 //! The fast path: a closure of the user's, on the I/O thread, for what is in memory.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use http::StatusCode;
 
 use super::IoThread;
 use super::conn::{Conn, Sending};
 use super::hit::Judged;
 use crate::answer::{self, Asked, Reading};
+use crate::guard::guarded;
 use crate::head::{Framing, Head};
 use crate::hot::HotInsert;
 use crate::os;
@@ -53,9 +52,7 @@ impl IoThread {
     pub(super) fn class_of(&self, conn: &Conn, head: &Head<'_, '_>) -> usize {
         let classes = &self.shared.hooks.classes;
         let peek = Peek::new(head, conn.peer);
-        let wants = |class: &Class| {
-            catch_unwind(AssertUnwindSafe(|| (class.matches)(&peek))).unwrap_or(false)
-        };
+        let wants = |class: &Class| guarded(|| (class.matches)(&peek)).unwrap_or(false);
         classes.iter().position(wants).unwrap_or(classes.len())
     }
 
@@ -65,11 +62,11 @@ impl IoThread {
         let begun = os::coarse_clock();
         // It sees nothing of ours but the head, so no state of ours is torn.
         let peek = Peek::new(head, conn.peer);
-        let reply = catch_unwind(AssertUnwindSafe(|| fast(&peek)));
+        let reply = guarded(|| fast(&peek));
         let worth = self.shared.config.turn_alarm / 2;
         let took = os::coarse_clock().saturating_sub(begun);
         self.turn.fast_call(took, head.target, worth);
-        reply.unwrap_or_else(|_| {
+        reply.unwrap_or_else(|| {
             add(&self.counters().fast_panics, 1);
             Some(Reply::status(StatusCode::INTERNAL_SERVER_ERROR))
         })
@@ -78,8 +75,8 @@ impl IoThread {
     fn render_fast(&self, asked: &Asked<'_>, reply: Reply) -> (Outgoing, Option<HotInsert>) {
         let config = &self.shared.config;
         let prepare = || answer::prepare(asked, config, reply, Reading::Never);
-        let prepared = catch_unwind(AssertUnwindSafe(prepare));
-        prepared.ok().and_then(Result::ok).unwrap_or_else(|| {
+        let prepared = guarded(prepare);
+        prepared.and_then(Result::ok).unwrap_or_else(|| {
             let reply = Reply::status(StatusCode::INTERNAL_SERVER_ERROR);
             (answer::plain(asked, reply), None)
         })

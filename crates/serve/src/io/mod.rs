@@ -27,7 +27,6 @@ mod window;
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +34,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::date::DateCache;
+use crate::guard::{drop_guarded, guarded};
 use crate::handler::Handler;
 use crate::hot::{HotCache, HotInsert};
 use crate::listen::Listener;
@@ -225,7 +225,8 @@ impl IoThread {
     fn advance(&mut self, slot: u32) {
         let Some(mut conn) = self.slots.take(slot) else { return };
         let mut window = Window::new(std::mem::take(&mut self.buffer));
-        let fate = self.turn(slot, &mut conn, &mut window);
+        // The last resort: what panics here costs one connection, and not all of a thread.
+        let fate = guarded(|| self.turn(slot, &mut conn, &mut window)).unwrap_or(Fate::Close);
         if fate != Fate::Close {
             window.store(&mut conn);
         }
@@ -376,7 +377,7 @@ impl IoThread {
         match body {
             OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
             // Made of something of the user's, they run its code when they are dropped.
-            OutBody::Bytes(bytes) => drop(catch_unwind(AssertUnwindSafe(|| drop(bytes)))),
+            OutBody::Bytes(bytes) => drop_guarded(bytes),
             // The reader is the user's.
             OutBody::Stream(mut flow) => {
                 flow.abandon();

@@ -1,6 +1,5 @@
 //! Request bodies on their way in: into memory within a budget, or chunk by chunk to a file.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -13,6 +12,7 @@ use super::window::{Fill, Window};
 use crate::Body;
 use crate::body::BodyReader;
 use crate::exchange::Exchange;
+use crate::guard::guarded;
 use crate::head::{Framing, Refusal};
 use crate::render::Persist;
 use crate::spill::{CHUNK, Chunk, Spilled};
@@ -72,7 +72,7 @@ impl IoThread {
     fn body_limit(&self, exchange: &Exchange) -> u64 {
         let ask = || self.handler.body_limit(&exchange.method, exchange.path());
         // The user's code, which sees nothing of ours; where it panics, all limits are as good.
-        let limit = catch_unwind(AssertUnwindSafe(ask)).ok().flatten();
+        let limit = guarded(ask).flatten();
         limit.unwrap_or(self.shared.config.max_body_bytes)
     }
 

@@ -1,18 +1,18 @@
 //! The thread that writes the access log.
 
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::sink::{Sink, Work};
 use super::{Target, append};
+use crate::guard::guarded;
 
 /// Writes until the sink is closed; a writer that panics drops what it was given.
 pub(super) fn run(mut target: Target, sink: &Sink) {
     let mut room = Vec::new();
     loop {
         let Work { lines, reopen, last } = sink.work(room);
-        let write = AssertUnwindSafe(|| write(&mut target, &lines));
-        if !matches!(catch_unwind(write), Ok(Ok(()))) {
+        let written = guarded(|| write(&mut target, &lines).is_ok());
+        if written != Some(true) {
             // Perhaps the disk is full. Some may have been written, but none is written twice.
             sink.count_dropped(memchr::memchr_iter(b'\n', &lines).count() as u64);
         }

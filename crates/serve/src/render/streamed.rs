@@ -54,6 +54,7 @@ impl Representation {
             out.extend_from_slice(&self.content);
         }
         match delimited {
+            _ if status == StatusCode::RESET_CONTENT => length(0, out),
             _ if !may_have_body(status) => {}
             _ if !is_full => length(0, out),
             Delimited::Length(len) => length(len, out),

@@ -1,6 +1,5 @@
 //! The worker's end of a stream: reads while there is room and anybody waits.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -10,7 +9,9 @@ use super::source::{Got, PIECE_BYTES};
 use super::{Flow, Source, Then};
 use crate::answer::{self, Asked};
 use crate::exchange::Exchange;
+use crate::guard::guarded;
 use crate::io::mailbox::{ExchangeId, Mailbox, Message};
+use crate::listen::NO_ADDR;
 use crate::render::OutBody;
 use crate::reply::Reply;
 use crate::worker;
@@ -28,11 +29,11 @@ pub(crate) struct Pump {
 /// Answers with a stream: makes the first read, hands over the head with what came, and reads on.
 pub(crate) fn open(exchange: &Arc<Exchange>, reply: Reply) {
     // The reader is the user's, in its reads as in its drop.
-    let opened = catch_unwind(AssertUnwindSafe(|| try_open(exchange, reply)));
+    let opened = guarded(|| try_open(exchange, reply));
     match opened {
-        Ok(Some(pump)) => pump.run(mailbox(exchange)),
-        Ok(None) => {}
-        Err(_) => worker::deliver(exchange, Reply::status(StatusCode::INTERNAL_SERVER_ERROR)),
+        Some(Some(pump)) => pump.run(mailbox(exchange)),
+        Some(None) => {}
+        None => worker::deliver(exchange, Reply::status(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 
@@ -43,6 +44,12 @@ fn try_open(exchange: &Arc<Exchange>, reply: Reply) -> Option<Pump> {
         worker::hand_over(exchange, outgoing, None);
         return None;
     };
+    if delimited.is_close() && exchange.peer == NO_ADDR {
+        // A socket with a name has no reset: a body cut short would look like a whole one.
+        let reply = Reply::status(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+        worker::deliver(exchange, reply);
+        return None;
+    }
     let bound = exchange.shared.config.stream_bytes;
     let (piece, then) = match source.read(PIECE_BYTES.min(bound)) {
         Got::Some(piece) => (piece, Then::More),
@@ -80,7 +87,7 @@ impl Pump {
     /// Reads until the room is used up, the end, or nobody waits any more.
     pub(crate) fn run(self, mailbox: &Mailbox) {
         let id = self.id;
-        if catch_unwind(AssertUnwindSafe(|| self.read_on(mailbox))).is_err() {
+        if guarded(|| self.read_on(mailbox)).is_none() {
             mailbox.push(Message::Piece { id, piece: Bytes::new(), then: Then::Failed });
         }
     }
