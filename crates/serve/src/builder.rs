@@ -207,8 +207,10 @@ impl Builder {
 
     /// Time that a client may take nothing of an answer, beyond what
     /// [`min_rate`](Builder::min_rate) allows for the 256 KiB that it may take unseen, as buffers
-    /// show in steps what they hold; then the connection is cut. Default: 30 s, so that one that
-    /// reads nothing is cut after five to ten minutes. Bound: above zero, up to a day.
+    /// show in steps what they hold; then the connection is cut. So it is if it has kept us waiting
+    /// for longer than this beyond what that rate allows for all bytes that it was given so far,
+    /// and those 256 KiB. Default: 30 s, so that one that reads nothing is cut after five to ten
+    /// minutes. Bound: above zero, up to a day.
     ///
     /// # Panics
     ///

@@ -13,7 +13,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use mio::net::TcpStream;
@@ -100,6 +100,10 @@ pub(crate) struct Sending {
     pub(crate) is_dry: bool,
     /// The deadline of the connection is that of this delivery, not an earlier one.
     pub(crate) timed: bool,
+    /// Since when the socket is full; not while we are the ones to wait for.
+    pub(crate) full_since: Option<Instant>,
+    /// How long it was full before that.
+    pub(crate) was_full: Duration,
 }
 
 /// Where a turn of a connection leaves it.
@@ -173,6 +177,8 @@ impl Sending {
             warming: None,
             is_dry: false,
             timed: false,
+            full_since: None,
+            was_full: Duration::ZERO,
         }
     }
 }

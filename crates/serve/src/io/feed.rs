@@ -40,6 +40,7 @@ impl IoThread {
         if !sending.is_dry {
             sending.is_dry = true;
             sending.timed = false;
+            sending.stop_clock(self.now);
             let patience = self.shared.config.handler_deadline;
             self.wheel.set(&mut conn.timer, slot, self.now, patience);
         }

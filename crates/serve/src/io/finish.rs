@@ -95,7 +95,8 @@ impl IoThread {
     /// The deadline of a connection has passed: what that means depends on its state.
     pub(super) fn time_out(&mut self, slot: u32) {
         let sending = |conn: &mut Conn| matches!(conn.state, State::Sending(_));
-        if self.slots.get_mut(slot).is_some_and(sending) && self.still_takes(slot) {
+        let is_sending = self.slots.get_mut(slot).is_some_and(sending);
+        if is_sending && self.still_takes(slot) && !self.is_too_slow(slot) {
             return;
         }
         let Some(mut conn) = self.slots.take(slot) else { return };

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use mio::net::TcpStream;
@@ -12,6 +13,7 @@ use super::conn::{Conn, Sending, State, Step};
 use super::mailbox::ExchangeId;
 use super::read::rate;
 use super::window::Window;
+use crate::builder::Config;
 use crate::os;
 use crate::prefetch::Prefetch;
 use crate::render::OutBody;
@@ -63,7 +65,9 @@ impl IoThread {
                 return self.answered(slot, conn, window, close);
             }
             if budget == 0 {
-                // The client took all of it, so that its time begins anew, as it does on an event.
+                // The client took all of it, so that its time begins anew, as it does on an event;
+                // and what passes until the next turn is ours.
+                state.stop_clock(self.now);
                 self.wait_for_client(slot, conn);
                 return Step::Yield;
             }
@@ -81,6 +85,7 @@ impl IoThread {
                     add(&self.shared.io[self.index].bytes_sent, n);
                 }
                 Sent::Blocked => {
+                    state.full_since.get_or_insert(self.now);
                     // What woke us may be bytes from the client, which buy it no time.
                     if taken || !state.timed {
                         self.wait_for_client(slot, conn);
@@ -109,7 +114,15 @@ impl IoThread {
         state.timed = true;
         let config = &self.shared.config;
         let patience = config.write_timeout + rate(UNSEEN_BYTES, config.min_rate);
+        let patience = patience.min(state.time_left(self.now, config));
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
+    }
+
+    /// The client takes something now and then, but less than the least rate over all.
+    pub(super) fn is_too_slow(&mut self, slot: u32) -> bool {
+        let Some(conn) = self.slots.get_mut(slot) else { return false };
+        let State::Sending(state) = &conn.state else { return false };
+        state.full_since.is_some() && state.time_left(self.now, &self.shared.config).is_zero()
     }
 
     /// The client took nothing that we have heard of; true if it did take something.
@@ -138,6 +151,7 @@ impl IoThread {
         }
         state.warming = Some(waiting);
         state.timed = false;
+        state.stop_clock(self.now);
         let patience = self.shared.config.write_timeout;
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
         Step::Park
@@ -152,6 +166,22 @@ impl Sending {
                 OutBody::File { part, .. } => part.is_empty(),
                 OutBody::Stream(flow) => flow.is_done(),
             }
+    }
+
+    /// Whatever comes next is not the client's to do.
+    pub(super) fn stop_clock(&mut self, now: Instant) {
+        if let Some(since) = self.full_since.take() {
+            self.was_full += now.saturating_duration_since(since);
+        }
+    }
+
+    /// What is left of the time in which a client may keep the socket full, as the bytes that it
+    /// was given by now allow.
+    fn time_left(&self, now: Instant, config: &Config) -> Duration {
+        let since = self.full_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let allowed =
+            config.write_timeout + rate(self.sent.saturating_add(UNSEEN_BYTES), config.min_rate);
+        allowed.saturating_sub(self.was_full + since)
     }
 
     /// Goes on to the next part of an answer that has several, and gives back the body before.

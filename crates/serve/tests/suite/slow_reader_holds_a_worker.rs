@@ -113,6 +113,23 @@ fn client_that_sends_but_never_reads_is_cut() {
 }
 
 #[test]
+fn dripping_reader_is_cut() {
+    // Takes something within each pause that it may make, but a hundredth of the least rate.
+    let settings = builder().write_timeout(Duration::from_millis(200)).min_rate(8 << 20);
+    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&server.local_addr().into()).unwrap();
+    let mut client = Client::over(socket);
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("cut", || {
+        let _ = client.socket.read(&mut [0; 500]);
+        server.stats().timed_out == 1
+    });
+    assert_eq!(server.stats().aborted, 1);
+}
+
+#[test]
 fn slow_but_steady_reader_gets_on() {
     // Reads at the least rate, and for ten times as long as nothing may be taken.
     let rate = 1 << 20;
