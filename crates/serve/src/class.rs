@@ -38,7 +38,7 @@ pub struct ClassStats {
     pub name: String,
     /// Requests that wait for a worker now.
     pub queued: u64,
-    /// Requests that a worker has now.
+    /// Requests that a worker has now, or whose stream it reads.
     pub running: u64,
     /// Requests answered 503 since the queue was full.
     pub refused: u64,
@@ -69,8 +69,8 @@ impl Class {
         self
     }
 
-    /// Workers that may run requests of this class at once. Bound: above zero; more than there
-    /// are is all of them.
+    /// Workers that may run requests of this class at once, or read the streams that answer them.
+    /// Bound: above zero; more than there are is all of them.
     ///
     /// # Panics
     ///

@@ -160,6 +160,11 @@ impl Exchange {
         !self.is_gone() && queued < self.shared.config.handler_deadline
     }
 
+    /// Tells whether no answer can reach anybody: who only stopped sending may still listen.
+    pub(crate) fn has_left(&self) -> bool {
+        self.gone.load(Relaxed) == LEFT
+    }
+
     /// Tells whether no worker has taken the job yet.
     pub(crate) fn is_queued(&self) -> bool {
         self.phase.load(Relaxed) == QUEUED

@@ -1,9 +1,9 @@
 //! The queue of jobs between I/O threads and workers: first in, first out.
 //!
 //! Each class of requests has a bounded queue and a number of workers that it may take; among
-//! those that may run, the oldest request is next. What goes on with an answer that was begun is
-//! not refused, and is bounded by the connections, since each has at most one such job; where both
-//! wait, workers take them in turn.
+//! those that may run, the oldest request is next. What goes on with an answer that was begun takes
+//! the places of its class too. It is not refused, and is bounded by the connections, since each
+//! has at most one such job; where both wait, workers take them in turn, over all and in a class.
 //!
 //! One lock, held for a push or a pop. A push notifies a worker only if one sleeps. A worker that
 //! comes for more gives its class back under the same lock; if others may run then, it wakes one,
@@ -38,11 +38,9 @@ pub(crate) struct Queue {
 struct State {
     /// The classes, in their order; the last takes what no other wants.
     classes: Vec<Line>,
-    /// Counts requests, so that the oldest is known.
+    /// Counts jobs, so that the oldest is known.
     arrivals: u64,
-    /// Answers that were begun.
-    begun: VecDeque<Job>,
-    /// The last job taken was one of `begun`.
+    /// The last job taken was one that goes on with an answer.
     last_begun: bool,
     sleeping: usize,
     closed: bool,
@@ -52,6 +50,10 @@ struct State {
 struct Line {
     name: String,
     waiting: VecDeque<(u64, Arc<Exchange>, Body)>,
+    /// Answers that were begun.
+    begun: VecDeque<(u64, Job)>,
+    /// The last job taken of this class was one of `begun`.
+    last_begun: bool,
     bound: usize,
     running: usize,
     workers: usize,
@@ -68,6 +70,8 @@ impl Queue {
         let line = |name: &str, queue: Option<usize>, most: Option<usize>| Line {
             name: name.to_owned(),
             waiting: VecDeque::new(),
+            begun: VecDeque::new(),
+            last_begun: false,
             bound: queue.unwrap_or(bound),
             running: 0,
             workers: most.unwrap_or(workers),
@@ -77,7 +81,6 @@ impl Queue {
         let state = State {
             classes: lines.chain([line("other", None, None)]).collect(),
             arrivals: 0,
-            begun: VecDeque::new(),
             last_begun: false,
             sleeping: 0,
             closed: false,
@@ -103,9 +106,12 @@ impl Queue {
 
     /// Appends a job that goes on with an answer; drops it if the queue is closed.
     pub(crate) fn push_on(&self, job: Job) {
+        let class = job.class();
         let mut state = self.state.lock();
         if !state.closed {
-            state.begun.push_back(job);
+            state.arrivals += 1;
+            let arrival = state.arrivals;
+            state.classes[class].begun.push_back((arrival, job));
             self.notify(state);
         }
     }
@@ -165,33 +171,58 @@ impl Queue {
 
 impl State {
     fn next(&mut self, place: &mut Option<Place>) -> Option<Job> {
-        let oldest = self.oldest();
-        self.last_begun = !self.begun.is_empty() && (oldest.is_none() || !self.last_begun);
-        if self.last_begun {
-            return self.begun.pop_front();
-        }
-        let class = oldest?;
+        let (begun, waiting) = (self.oldest(Line::next_begun), self.oldest(Line::next_waiting));
+        self.last_begun = begun.is_some() && (waiting.is_none() || !self.last_begun);
+        let class = if self.last_begun { begun? } else { waiting? };
         let line = &mut self.classes[class];
-        let (_, exchange, body) = line.waiting.pop_front()?;
+        let job = if self.last_begun {
+            line.begun.pop_front()?.1
+        } else {
+            let (_, exchange, body) = line.waiting.pop_front()?;
+            Job::Handle { exchange, body }
+        };
+        line.last_begun = self.last_begun;
         line.running += 1;
         *place = Some(Place(class));
-        Some(Job::Handle { exchange, body })
+        Some(job)
     }
 
-    /// The class whose first request came first, of those that may run.
-    fn oldest(&self) -> Option<usize> {
+    /// The class whose `next` came first, of those that may run.
+    fn oldest(&self, next: fn(&Line) -> Option<u64>) -> Option<usize> {
         let may_run = |(at, line): (usize, &Line)| {
-            let (arrival, ..) = line.waiting.front().filter(|_| line.running < line.workers)?;
-            Some((*arrival, at))
+            let arrival = next(line).filter(|_| line.running < line.workers)?;
+            Some((arrival, at))
         };
         self.classes.iter().enumerate().filter_map(may_run).min().map(|(_, at)| at)
     }
 
     fn can_run(&self) -> bool {
-        !self.begun.is_empty() || self.oldest().is_some()
+        self.oldest(Line::next_begun).is_some() || self.oldest(Line::next_waiting).is_some()
     }
 
     fn is_empty(&self) -> bool {
-        self.begun.is_empty() && self.classes.iter().all(|line| line.waiting.is_empty())
+        self.classes.iter().all(|line| line.waiting.is_empty() && line.begun.is_empty())
+    }
+}
+
+impl Line {
+    /// When the next job came that goes on with an answer.
+    fn next_begun(&self) -> Option<u64> {
+        self.begun.front().map(|(arrival, _)| *arrival)
+    }
+
+    /// When the next request came, unless an answer of this class that was begun is before it.
+    fn next_waiting(&self) -> Option<u64> {
+        let (arrival, ..) = self.waiting.front()?;
+        (self.begun.is_empty() || self.last_begun).then_some(*arrival)
+    }
+}
+
+impl Job {
+    fn class(&self) -> usize {
+        match self {
+            Self::Handle { exchange, .. } | Self::Open { exchange, .. } => exchange.class,
+            Self::Pump(pump) => pump.class(),
+        }
     }
 }

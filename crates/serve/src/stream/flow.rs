@@ -19,6 +19,8 @@ pub(crate) struct Flow {
     /// Bytes of the pieces and their overhead.
     held: usize,
     reader: Reader,
+    /// Of the request, for the queue.
+    class: usize,
     /// Only the end of the connection says where the body ends, so that a cut must be a reset.
     ends_with_close: bool,
 }
@@ -35,9 +37,9 @@ enum Reader {
 
 impl Flow {
     /// Begins with one piece and the reader at work; the worker keeps the weak half of `waiting`.
-    pub(crate) fn new(waiting: Arc<()>, ends_with_close: bool) -> Self {
+    pub(crate) fn new(waiting: Arc<()>, class: usize, ends_with_close: bool) -> Self {
         let (pieces, reader) = (VecDeque::new(), Reader::Away { _waiting: waiting });
-        Self { pieces, held: 0, reader, ends_with_close }
+        Self { pieces, held: 0, reader, class, ends_with_close }
     }
 
     /// What a piece takes of the room.
@@ -66,7 +68,9 @@ impl Flow {
         let waiting = Arc::new(());
         let weak = Arc::downgrade(&waiting);
         match std::mem::replace(&mut self.reader, Reader::Away { _waiting: waiting }) {
-            Reader::Resting(source) => Some(Pump::new(id, *source, bound - self.held, weak)),
+            Reader::Resting(source) => {
+                Some(Pump::new(id, self.class, *source, bound - self.held, weak))
+            }
             _ => None,
         }
     }

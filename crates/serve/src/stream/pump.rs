@@ -19,6 +19,8 @@ use crate::worker;
 /// A reader on its way through a worker.
 pub(crate) struct Pump {
     id: ExchangeId,
+    /// Of the request, among the classes: its places are taken for reading as well.
+    class: usize,
     source: Source,
     /// Bytes that the connection has room for.
     room: usize,
@@ -38,6 +40,10 @@ pub(crate) fn open(exchange: &Arc<Exchange>, reply: Reply) {
 }
 
 fn try_open(exchange: &Arc<Exchange>, reply: Reply) -> Option<Pump> {
+    if exchange.has_left() {
+        // Gone, or told 504 meanwhile: the reader is dropped unread.
+        return None;
+    }
     let asked = Asked::of(exchange);
     let (mut outgoing, source) = answer::stream(&asked, exchange.minor, reply);
     let Some((mut source, delimited)) = source else {
@@ -62,9 +68,9 @@ fn try_open(exchange: &Arc<Exchange>, reply: Reply) -> Option<Pump> {
     let waiting = Arc::new(());
     let pump = matches!(then, Then::More).then(|| {
         let room = bound.saturating_sub(Flow::cost(&piece));
-        Pump { id: exchange.id, source, room, waiting: Arc::downgrade(&waiting) }
+        Pump::new(exchange.id, exchange.class, source, room, Arc::downgrade(&waiting))
     });
-    let mut flow = Flow::new(waiting, delimited.is_close());
+    let mut flow = Flow::new(waiting, exchange.class, delimited.is_close());
     flow.push(piece, then);
     outgoing.body = OutBody::Stream(Box::new(flow));
     worker::hand_over(exchange, outgoing, None);
@@ -76,8 +82,18 @@ fn mailbox(exchange: &Exchange) -> &Mailbox {
 }
 
 impl Pump {
-    pub(crate) fn new(id: ExchangeId, source: Source, room: usize, waiting: Weak<()>) -> Self {
-        Self { id, source, room, waiting }
+    pub(crate) fn new(
+        id: ExchangeId,
+        class: usize,
+        source: Source,
+        room: usize,
+        waiting: Weak<()>,
+    ) -> Self {
+        Self { id, class, source, room, waiting }
+    }
+
+    pub(crate) fn class(&self) -> usize {
+        self.class
     }
 
     pub(crate) fn thread(&self) -> usize {

@@ -124,6 +124,68 @@ fn head_has_no_body_however_it_ends() {
     keeper.let_go();
 }
 
+/// Gives as much as a connection holds, and then waits at the gate until it ends.
+struct Gated {
+    left: usize,
+    gate: Arc<Gate>,
+}
+
+impl std::io::Read for Gated {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = buffer.len().min(self.left);
+        self.left -= n;
+        if n == 0 {
+            self.gate.pass();
+        }
+        Ok(n)
+    }
+}
+
+#[test]
+fn streams_of_a_class_take_no_more_than_its_workers() {
+    let (gate, keeper) = Gate::new();
+    let gate = Arc::new(gate);
+    let bound = builder().workers(3).stream_bytes(4096).bind("127.0.0.1:0").unwrap();
+    let bound = bound.class(Class::new("slow", |peek| peek.path() != "/").workers(1));
+    let server = bound.start(move |request: Request| {
+        let stream = || Reply::stream(Gated { left: 4096, gate: Arc::clone(&gate) });
+        match request.path() {
+            "/slow" => stream(),
+            "/ticket" => {
+                let (ticket, reply) = Reply::later();
+                ticket.complete(stream());
+                reply
+            }
+            _ => Reply::text("done"),
+        }
+    });
+    let server = server.unwrap();
+    let ask = |target: &str| {
+        let mut client = Client::connect(server.local_addr());
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        client
+    };
+    // What reads for the first goes on after its handler, and takes the place of the class.
+    let first = ask("/slow");
+    keeper.wait();
+    let others = [ask("/ticket"), ask("/slow"), ask("/ticket")];
+    eventually("queued", || server.stats().queued == 3);
+    assert_eq!(server.meter().classes()[0].running, 1);
+    assert_eq!(Client::connect(server.local_addr()).get("/").text(), "done");
+    for at in 0..4 {
+        if at > 0 {
+            keeper.wait();
+        }
+        assert_eq!(server.meter().classes()[0].running, 1);
+        assert_eq!(server.stats().busy_workers, 1);
+        keeper.let_go();
+    }
+    for mut client in std::iter::once(first).chain(others) {
+        assert_eq!(client.chunked_answer().unwrap().body.len(), 4096);
+    }
+    eventually("places given back", || server.meter().classes()[0].running == 0);
+}
+
 #[test]
 fn class_takes_no_more_than_its_workers_and_its_queue() {
     let (gate, keeper) = Gate::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use larder_serve::{Reply, Request};
 use parking_lot::Mutex;
 
-use crate::client::{Client, PATIENCE, builder, eventually, start, start_with};
+use crate::client::{Client, Gate, PATIENCE, builder, eventually, start, start_with};
 
 /// Byte `i` of every body here.
 fn byte(i: u64) -> u8 {
@@ -255,6 +255,37 @@ fn ticket_is_completed_with_a_stream_by_a_thread_that_never_waits() {
     tell.send("late").unwrap();
     drop(tell);
     assert_eq!(client.chunked_answer().unwrap().body, b"late");
+}
+
+#[test]
+fn stream_of_a_client_that_has_left_is_not_begun() {
+    let (gate, keeper) = Gate::new();
+    let (send, tickets) = mpsc::channel();
+    let send = Mutex::new(send);
+    let server = start_with(builder().workers(1), move |request: Request| {
+        if request.path() == "/hold" {
+            gate.pass();
+            return Reply::text("held");
+        }
+        let (ticket, reply) = Reply::later();
+        send.lock().send(ticket).unwrap();
+        reply
+    });
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    let mut held = Client::connect(server.local_addr());
+    held.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    let reader = Counted::new(1000, 100);
+    let (given, dropped) = reader.watch();
+    ticket.complete(Reply::stream(reader));
+    client.reset();
+    eventually("reset seen", || server.stats().connections == 1);
+    keeper.let_go();
+    assert_eq!(held.answer().text(), "held");
+    eventually("dropped", || dropped.load(SeqCst));
+    assert_eq!(given.load(SeqCst), 0);
 }
 
 #[test]
