@@ -47,6 +47,8 @@ pub(crate) struct Exchange {
     target: Range<u32>,
     fields: Box<[(Range<u32>, Range<u32>)]>,
     headers: OnceLock<HeaderMap>,
+    /// Which arrival it is in its queue; touched under the lock of the queue alone.
+    pub(crate) queued_as: AtomicU64,
     /// Written by the worker (`QUEUED` to `RUNNING`), read by the I/O thread.
     phase: AtomicU8,
     /// Microseconds in the queue; written by the worker, before it hands anything on.
@@ -98,6 +100,7 @@ impl Exchange {
             target: span(head.target.as_bytes()),
             fields,
             headers: OnceLock::new(),
+            queued_as: AtomicU64::new(0),
             phase: AtomicU8::new(QUEUED),
             begun_us: AtomicU64::new(0),
             gone: AtomicU64::new(HERE),

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -58,6 +59,8 @@ struct Line {
     running: usize,
     workers: usize,
     refused: u64,
+    /// Requests whose client left before a worker came.
+    forgotten: u64,
 }
 
 /// What a worker takes of a class, to be given back with its next pop.
@@ -76,6 +79,7 @@ impl Queue {
             running: 0,
             workers: most.unwrap_or(workers),
             refused: 0,
+            forgotten: 0,
         };
         let lines = classes.iter().map(|class| line(&class.name, class.queue, class.workers));
         let state = State {
@@ -99,9 +103,30 @@ impl Queue {
             line.refused += 1;
             return Err(body);
         }
+        exchange.queued_as.store(arrival, Relaxed);
         line.waiting.push_back((arrival, exchange, body));
         self.notify(state);
         Ok(())
+    }
+
+    /// Takes a request back out whose client has left, so that it holds neither a place nor the
+    /// memory of its body. `None` if a worker was faster.
+    pub(crate) fn forget(&self, exchange: &Arc<Exchange>) -> Option<Body> {
+        if !exchange.is_queued() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let line = &mut state.classes[exchange.class];
+        let arrival = exchange.queued_as.load(Relaxed);
+        let at = line.waiting.binary_search_by_key(&arrival, |(arrival, ..)| *arrival).ok()?;
+        let (_, _, body) = line.waiting.remove(at)?;
+        line.forgotten += 1;
+        Some(body)
+    }
+
+    /// Requests taken back out.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.state.lock().classes.iter().map(|line| line.forgotten).sum()
     }
 
     /// Appends a job that goes on with an answer; drops it if the queue is closed.

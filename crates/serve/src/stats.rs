@@ -169,7 +169,7 @@ impl Stats {
             busy_workers: worker(|c| &c.busy),
             handled: worker(|c| &c.handled),
             log_dropped,
-            dropped_jobs: worker(|c| &c.dropped),
+            dropped_jobs: worker(|c| &c.dropped) + shared.queue.forgotten(),
             panics: worker(|c| &c.panics) + io(|c| &c.fast_panics),
         }
     }

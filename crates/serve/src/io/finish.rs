@@ -114,8 +114,7 @@ impl IoThread {
             State::Head { .. } | State::Body(_) => Some(TOO_SLOW.status),
             State::Waiting(exchange) => {
                 let queued = exchange.is_queued();
-                let told = exchange.mark_left();
-                self.chores.extend(told);
+                self.forget(exchange);
                 Some(if queued {
                     StatusCode::SERVICE_UNAVAILABLE
                 } else {

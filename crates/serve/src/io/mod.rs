@@ -34,6 +34,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::date::DateCache;
+use crate::exchange::Exchange;
 use crate::guard::{drop_guarded, guarded};
 use crate::handler::Handler;
 use crate::hot::{HotCache, HotInsert};
@@ -392,6 +393,14 @@ impl IoThread {
         }
     }
 
+    /// Nobody waits for this answer any more: who is at it is told, and a place in the queue is free.
+    fn forget(&mut self, exchange: &Arc<Exchange>) {
+        self.chores.extend(exchange.mark_left());
+        if let Some(body) = self.shared.queue.forget(exchange) {
+            self.chores.push(Box::new(move || drop(body)));
+        }
+    }
+
     /// Closes a connection, in whatever state it is.
     fn close(&mut self, slot: u32) {
         let Some(conn) = self.slots.take(slot) else { return };
@@ -400,7 +409,7 @@ impl IoThread {
         cut(&conn);
         match conn.state {
             State::Waiting(exchange) => {
-                self.chores.extend(exchange.mark_left());
+                self.forget(&exchange);
                 self.left(conn.peer, &exchange);
             }
             State::Sending(sending) => {

@@ -23,9 +23,16 @@ fn job_of_a_departed_client_is_dropped_before_it_runs() {
         let before = server.stats().queued;
         client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
         eventually("queued", || server.stats().queued == before + 1);
-        if reset { client.reset() } else { drop(client) }
+        if reset {
+            client.reset()
+        } else {
+            drop(client)
+        }
+        if reset {
+            eventually("reset seen", || server.stats().queued == before);
+        }
     }
-    eventually("reset seen", || server.stats().connections == 2);
+    assert_eq!(server.stats().connections, 2);
     std::thread::sleep(Duration::from_millis(5));
     keeper.let_go();
     assert_eq!(first.answer().text(), "done");

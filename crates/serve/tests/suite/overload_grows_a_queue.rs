@@ -51,8 +51,8 @@ fn late_job_is_dropped_before_it_runs() {
     assert_eq!(running.answer().status, 504);
     assert_eq!(queued.answer().status, 503);
     keeper.let_go();
-    eventually("dropped", || server.stats().dropped_jobs == 1);
-    assert_eq!(server.stats().handled, 1);
+    eventually("handled", || server.stats().handled == 1);
+    assert_eq!(server.stats().dropped_jobs, 1);
 }
 
 #[test]
@@ -122,6 +122,41 @@ fn head_has_no_body_however_it_ends() {
         assert_eq!(String::from_utf8_lossy(&client.rest()), "", "{status}");
     }
     keeper.let_go();
+}
+
+#[test]
+fn clients_that_left_hold_neither_places_nor_memory() {
+    let (gate, keeper) = Gate::new();
+    let settings = builder().workers(1).queue(2).handler_deadline(Duration::from_secs(60));
+    let server = start_with(settings, move |request: Request| {
+        if request.path() == "/hold" {
+            gate.pass();
+        }
+        Reply::text("done")
+    });
+    let addr = server.local_addr();
+    let mut held = Client::connect(addr);
+    held.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    for _ in 0..3 {
+        let clients = [(); 2].map(|()| {
+            let mut client = Client::connect(addr);
+            client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n");
+            client.send(vec![b'a'; 50_000]);
+            client
+        });
+        eventually("queued", || server.stats().queued == 2);
+        assert!(server.stats().body_bytes >= 100_000);
+        clients.into_iter().for_each(Client::reset);
+        eventually("places given back", || server.stats().queued == 0);
+        eventually("memory given back", || server.stats().body_bytes == 0);
+    }
+    let mut waiting = Client::connect(addr);
+    waiting.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    eventually("queued", || server.stats().queued == 1);
+    keeper.let_go();
+    assert_eq!((held.answer().text(), waiting.answer().text()), ("done", "done"));
+    assert_eq!((server.stats().dropped_jobs, server.stats().unavailable), (6, 0));
 }
 
 /// Gives as much as a connection holds, and then waits at the gate until it ends.
