@@ -257,12 +257,13 @@ impl Store {
         removed.unwrap_or(false)
     }
 
-    /// Ends an unlink: one that the disk does not let go still takes its room.
+    /// Ends an unlink: one that the disk does not let go still takes its room, and stays open.
     fn settle(&self, name: &Name, removed: Result<bool, ()>, account: Option<Account>) {
-        if let (Err(()), Some(account)) = (removed, account) {
-            self.index.lock().enter_if_absent(*name, account);
+        match (removed, account) {
+            (Ok(_), _) => self.forget(name),
+            (Err(()), Some(account)) => self.index.lock().enter_if_absent(*name, account),
+            (Err(()), None) => {}
         }
-        self.forget(name);
         self.strike_if_gone(name);
     }
 
