@@ -72,7 +72,8 @@ impl Listener {
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced;
     /// the name is removed when the server stops, unless it is another's by then.
     ///
-    /// Who may connect is said by the rights of the directory.
+    /// Who may connect is said by the rights of the directory and of the socket, which are those
+    /// that the process's umask leaves: to connect takes the right to write to it.
     ///
     /// # Errors
     ///

@@ -259,7 +259,8 @@ impl Reply {
 
     /// Keeps `lease` until the last byte has left or delivery was given up: a cache entry that
     /// must not be evicted, a permit, a temporary file. A thread of its own drops it, so its drop
-    /// may block; other leases wait meanwhile.
+    /// may take a moment; other leases wait meanwhile. It must not block for long: where a
+    /// thousand turns' leases wait, I/O threads drop their own.
     pub fn with_lease(mut self, lease: impl Any + Send) -> Self {
         self.lease = Held(Some(Box::new(lease)));
         self
