@@ -25,7 +25,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use larder_benches::report::{self, Plan};
+use larder_benches::plan::Plan;
+use larder_benches::table;
 use larder_files::{FileCache, Key, Limits};
 
 const FILES: usize = 256;
@@ -258,5 +259,5 @@ fn table_of_calls() {
         let Some(calls) = calls(hits) else { return println!("\nno strace: calls not counted") };
         rows.push(vec![hits.into(), calls.to_string()]);
     }
-    report::print("making 256 entries, and then", &rows);
+    table::print("files_calls: making 256 entries, and then", &rows);
 }

@@ -10,7 +10,9 @@
 use std::fs::File;
 use std::time::{Duration, Instant, SystemTime};
 
-use larder_benches::report::{self, Plan, Waits, ms};
+use larder_benches::plan::Plan;
+use larder_benches::table;
+use larder_benches::waits::{Waits, ms};
 use larder_files::{Begin, FileCache, Key, Limits};
 
 const FULL: usize = 100_000;
@@ -37,7 +39,7 @@ fn main() {
     for _ in plan.wanted("files_start", &["larder"]) {
         rows.push(start(entries));
     }
-    report::print("from before the open", &rows);
+    table::print("files_start: from before the open", &rows);
 }
 
 fn key(n: usize) -> Key {

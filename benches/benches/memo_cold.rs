@@ -10,6 +10,8 @@
 //! `cargo bench -p larder-benches --bench memo_cold`; with `-- --test`, a few rounds only.
 
 use foldhash::fast::RandomState;
+use larder_benches::plan::Plan;
+use larder_benches::table;
 use std::process::ExitCode;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -21,6 +23,8 @@ const CROWD: usize = 64;
 
 /// Answers a key, by the loader if it is cold.
 type Ask<'a> = &'a (dyn Fn(u64, &dyn Fn() -> u64) -> u64 + Sync);
+
+type Rows = Vec<Vec<String>>;
 
 struct Round {
     ms: f64,
@@ -60,31 +64,32 @@ fn rounds(count: usize, mut run: impl FnMut() -> Round) -> Round {
     Round { ms: all[count / 2].ms, loads }
 }
 
-/// Prints one system; false if a key was loaded twice.
-fn row(system: &str, count: usize, ask: Ask<'_>) -> bool {
+/// Adds one system; false if a key was loaded twice.
+fn row(rows: &mut Rows, system: &str, count: usize, ask: Ask<'_>) -> bool {
     let fresh = AtomicU64::new(0);
     let next = || fresh.fetch_add(1, SeqCst);
     let two = rounds(count, || round(&[next(), next()], ask));
     let crowd = rounds(count, || round(&[next(); CROWD], ask));
-    println!("{system:<14} {:>8.1} {:>8.1} {:>7}", two.ms, crowd.ms, crowd.loads);
+    let [two_ms, crowd_ms] = [two.ms, crowd.ms].map(|ms| format!("{ms:.1} ms"));
+    rows.push(vec![system.to_owned(), two_ms, crowd_ms, crowd.loads.to_string()]);
     two.loads == 2 && crowd.loads == 1
 }
 
 fn main() -> ExitCode {
-    let is_test = std::env::args().any(|arg| arg == "--test");
-    let count = if is_test { 5 } else { 51 };
-    println!("{:<14} {:>8} {:>8} {:>7}", "ms, median", "two keys", "64 ask", "loaders");
+    let count = Plan::from_args().sized(51, 21, 5);
+    let rows = &mut vec![["system", "two keys", "64 ask", "loaders"].map(String::from).to_vec()];
     let memo = larder_memo::StaticMemo::<u64, u64>::new();
-    let mut once = row("larder-static", count, &|key, load| *memo.get_or_load(&key, load));
+    let mut once = row(rows, "larder-static", count, &|key, load| *memo.get_or_load(&key, load));
     let memo = larder_memo::Memo::<u64, u64>::builder(10_000).build();
-    once &= row("larder-memo", count, &|key, load| memo.get_or_load(&key, load));
+    once &= row(rows, "larder-memo", count, &|key, load| memo.get_or_load(&key, load));
     let cache =
         moka::sync::Cache::builder().max_capacity(10_000).build_with_hasher(RandomState::default());
-    row("moka", count, &|key, load| cache.get_with(key, load));
+    row(rows, "moka", count, &|key, load| cache.get_with(key, load));
     let cache = quick_cache::sync::Cache::<u64, u64>::new(10_000);
-    row("quick_cache", count, &|key, load| {
+    row(rows, "quick_cache", count, &|key, load| {
         cache.get_or_insert_with(&key, || Ok::<_, ()>(load())).unwrap_or_default()
     });
+    table::print("memo_cold: a loader takes 10 ms, medians", rows);
     if !once {
         eprintln!("a memo of ours ran the loader of a cold key more than once");
         return ExitCode::FAILURE;

@@ -16,6 +16,8 @@
 //! `cargo bench -p larder-benches --bench memo_hit_ratio`; with `-- --test`, short traces only.
 
 use foldhash::fast::RandomState;
+use larder_benches::plan::Plan;
+use larder_benches::table;
 use larder_benches::zipf::Popularity;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -116,9 +118,9 @@ fn exact_lru(trace: &[u32]) -> f64 {
 }
 
 fn main() -> ExitCode {
-    let is_test = std::env::args().any(|arg| arg == "--test");
-    let requests = if is_test { 1_000_000 } else { 3_000_000 };
-    println!("hit ratio, %  larder-memo    moka  quick_cache     lru");
+    let requests = Plan::from_args().sized(3_000_000, 3_000_000, 1_000_000);
+    let head = ["trace", "larder-memo", "moka", "quick_cache", "lru"];
+    let mut rows = vec![head.map(String::from).to_vec()];
     let mut within = true;
     for (name, trace, is_bound) in [
         ("zipf", zipf(requests), true),
@@ -126,11 +128,12 @@ fn main() -> ExitCode {
         ("shift", shift(requests), false),
         ("loop", in_loop(requests), false),
     ] {
-        let (ours, moka) = (larder(&trace), moka(&trace));
-        let (quick_cache, lru) = (quick_cache(&trace), exact_lru(&trace));
-        println!("{name:<12} {ours:>12.2} {moka:>7.2} {quick_cache:>12.2} {lru:>7.2}");
-        within &= !is_bound || ours >= moka - SLACK;
+        let ratios = [larder(&trace), moka(&trace), quick_cache(&trace), exact_lru(&trace)];
+        within &= !is_bound || ratios[0] >= ratios[1] - SLACK;
+        let cells = ratios.iter().map(|percent| format!("{percent:.2} %"));
+        rows.push([name.to_owned()].into_iter().chain(cells).collect());
     }
+    table::print("memo_hit_ratio: what is answered, 10,000 of 200,000 keys", &rows);
     if !within {
         eprintln!("larder-memo is more than {SLACK} points below moka");
         return ExitCode::FAILURE;

@@ -15,6 +15,8 @@
 //! `cargo bench -p larder-benches --bench memo_memory`; with `-- --test`, small sizes only.
 
 use foldhash::fast::RandomState;
+use larder_benches::plan::Plan;
+use larder_benches::table;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::process::ExitCode;
@@ -156,8 +158,8 @@ fn quick_cache_of(entries: usize) -> QuickCache {
     QuickCache::with(entries, weight, quick_cache::UnitWeighter, RandomState::default(), lifecycle)
 }
 
-/// Prints the rows of one size; false if one of ours is above its bound.
-fn compare(entries: u64) -> bool {
+/// Adds the rows of one size; false if one of ours is above its bound.
+fn compare(entries: u64, table: &mut Vec<Vec<String>>) -> bool {
     let once = entries;
     let turned_over = entries * 3;
     let ours = measure(entries, once, |_| StaticMemo::new());
@@ -171,19 +173,22 @@ fn compare(entries: u64) -> bool {
         ("hashmap", &measure(entries, once, |_| HashMap::with_hasher(RandomState::default()))),
     ];
     for (system, overhead) in rows {
-        println!("{system:<14} {entries:>9} {:>7.1} {:>7.1}", overhead.full, overhead.worst);
+        let bytes = [overhead.full, overhead.worst].map(|bytes| format!("{bytes:.1} B"));
+        table.push([&[system.to_owned(), entries.to_string()], &bytes[..]].concat());
     }
-    println!();
     ours.worst <= STATIC_MOST && bounded.worst <= MEMO_MOST
 }
 
 fn main() -> ExitCode {
-    let is_test = std::env::args().any(|arg| arg == "--test");
-    let sizes: &[u64] =
-        if is_test { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
-    println!("{:<14} {:>9} {:>7} {:>7}", "bytes an entry", "entries", "full", "worst");
+    let all: &[u64] = &[1_000, 10_000, 100_000, 1_000_000];
+    let sizes = Plan::from_args().sized(all, &all[..3], &all[..2]);
+    let mut rows = vec![["system", "entries", "full", "worst"].map(String::from).to_vec()];
     // All sizes are shown, whatever the first one says.
-    let within = sizes.iter().map(|&entries| compare(entries)).fold(true, |all, one| all & one);
+    let mut within = true;
+    for &entries in sizes {
+        within &= compare(entries, &mut rows);
+    }
+    table::print("memo_memory: bytes an entry beyond key and value", &rows);
     if !within {
         eprintln!("a memo is above its bound: {STATIC_MOST} (static), {MEMO_MOST} (bounded)");
         return ExitCode::FAILURE;

@@ -12,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_benches::lender::{self, Lender};
-use larder_benches::report::{self, Plan, Waits};
+use larder_benches::plan::Plan;
+use larder_benches::table;
+use larder_benches::waits::Waits;
 use larder_pool::ManageConnection;
 
 const THREADS: usize = 64;
@@ -97,5 +99,5 @@ fn main() {
         rows.push(row(system, length, &*pool));
     }
     let title = "pool_fairness: waits of 64 threads for 4 connections, held for 100 us";
-    report::print(title, &rows);
+    table::print(title, &rows);
 }

@@ -17,7 +17,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_benches::lender::{self, Lender};
-use larder_benches::report::{self, Plan, ms};
+use larder_benches::plan::Plan;
+use larder_benches::table;
+use larder_benches::waits::ms;
 use larder_pool::ManageConnection;
 
 const THREADS: usize = 32;
@@ -163,5 +165,5 @@ fn main() {
         let pool = lender::build(system, CONNECTIONS, Manager(Arc::clone(&database)));
         rows.push(row(system, outage, &*pool, &database));
     }
-    report::print(&format!("pool_outage: {outage:?} without a database, 32 threads"), &rows);
+    table::print(&format!("pool_outage: {outage:?} without a database, 32 threads"), &rows);
 }

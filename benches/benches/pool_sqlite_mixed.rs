@@ -19,7 +19,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_benches::photos::{FIND, Photos, Theirs};
-use larder_benches::report::{self, Plan, Waits};
+use larder_benches::plan::Plan;
+use larder_benches::table;
+use larder_benches::waits::Waits;
 use larder_benches::zipf::Random;
 use larder_pool::ManageConnection;
 use larder_pool::sqlite::{SqliteManager, SqlitePool};
@@ -216,5 +218,5 @@ fn main() {
         rows.push(row(name, length, &tally, lost));
     }
     let title = format!("pool_sqlite_mixed: 8 threads for {length:?}, one write in ten; its waits");
-    report::print(&title, &rows);
+    table::print(&title, &rows);
 }

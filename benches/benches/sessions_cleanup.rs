@@ -11,7 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_benches::mod_python::{self, CLEANUP_CHANCE, DbmSession, FileSession, GRACE, TIMEOUT};
-use larder_benches::report::{Plan, Waits, ms, print};
+use larder_benches::plan::Plan;
+use larder_benches::table::print;
+use larder_benches::waits::{Waits, ms};
 use larder_sessions::{FileStore, ManualClock, MemoryStore, Saved, Sessions, Store};
 
 const THREADS: usize = 8;
@@ -97,7 +99,9 @@ fn load(plan: &Plan, sizes: &Sizes) {
     }
     let (live, expired) = (sizes.live, sizes.expired);
     print(
-        &format!("{live} live sessions, {THREADS} threads, 90 % reads, {expired} expired"),
+        &format!(
+            "sessions_load: {live} live sessions, {THREADS} threads, 90 % reads, {expired} expired"
+        ),
         &rows,
     );
 }
@@ -273,7 +277,10 @@ fn cost(plan: &Plan, sizes: &Sizes) {
             rows.push(cells.to_vec());
         }
     }
-    print(&format!("the clean-up of {expired} expired sessions, best of three"), &rows);
+    print(
+        &format!("sessions_cost: the clean-up of {expired} expired sessions, best of three"),
+        &rows,
+    );
 }
 
 /// The best of three clean-ups of so many, by steps of 1,000.

@@ -18,7 +18,8 @@ use std::process::{Command, Stdio};
 use fast_image_resize as fir;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 use larder_benches::pictures::{QUALITY, encode, generated, photographs};
-use larder_benches::report::{self, Plan};
+use larder_benches::plan::Plan;
+use larder_benches::table;
 use larder_thumbs::{Source, Thumbnailer};
 use ssimulacra2::{ColorPrimaries, Rgb, TransferCharacteristic, compute_frame_ssimulacra2};
 
@@ -106,7 +107,12 @@ impl<'a> Table<'a> {
         };
         let means = (0..self.systems.len()).map(mean);
         rows.push(["mean".to_owned()].into_iter().chain(means).collect());
-        report::print(&format!("SSIMULACRA2 (and bytes) at {edge} px, quality {QUALITY}"), &rows);
+        table::print(
+            &format!(
+                "thumbs_quality_{edge}: SSIMULACRA2 (and bytes) at {edge} px, quality {QUALITY}"
+            ),
+            &rows,
+        );
         self.missing.sort();
         self.missing.dedup();
         self.missing.iter().for_each(|why| println!("not measured: {why}"));

@@ -1,12 +1,16 @@
-//! What the benchmarks share: key distributions, thread harness, pictures, models of other systems.
+//! What the benchmarks share: key distributions, thread harness, load, pictures, tables, models of
+//! other systems.
 
 #![forbid(unsafe_code)]
 
 pub mod lender;
+pub mod load;
 pub mod mod_python;
 pub mod photos;
 pub mod pictures;
-pub mod report;
+pub mod plan;
 pub mod sdbm;
+pub mod table;
 pub mod threads;
+pub mod waits;
 pub mod zipf;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use larder_benches::report;
+use larder_benches::table;
 
 use crate::load::Load;
 use crate::process::Server;
@@ -16,7 +16,9 @@ pub fn cached(plan: &Plan, larder: &Server, nginx: &[Server], root: &Path) -> io
         let floor = Server::own(&format!("loop {file}"), root)?;
         let path = format!("/{file}");
         for connections in [32, 256] {
-            let title = format!("{} KB cached, {connections} connections", bytes / 1024);
+            let kb = bytes / 1024;
+            let group = format!("serve_cached_{kb}k_{connections}");
+            let title = format!("{group}: {kb} KB cached, {connections} connections");
             let mut servers = vec![(larder, path.as_str()), (&floor, path.as_str())];
             servers.extend(nginx.iter().map(|server| (server, path.as_str())));
             let tallies = side_by_side(&title, plan, &servers, connections)?;
@@ -42,7 +44,8 @@ fn beside_nginx(larder: &Tally<'_>, nginx: &[Tally<'_>], cpu: f64) {
 pub fn file(plan: &Plan, larder: &Server, nginx: &[Server]) -> io::Result<()> {
     let mut servers = vec![(larder, "/2m.bin")];
     servers.extend(nginx.iter().map(|server| (server, "/2m.bin")));
-    let tallies = side_by_side("2 MB by descriptor, 16 connections", plan, &servers, 16)?;
+    let title = "serve_file_2m: 2 MB by descriptor, 16 connections";
+    let tallies = side_by_side(title, plan, &servers, 16)?;
     if let [larder, nginx @ ..] = &tallies[..] {
         beside_nginx(larder, nginx, 1.0);
     }
@@ -58,7 +61,7 @@ pub fn workers(plan: &Plan, larder: &Server, root: &Path) -> io::Result<()> {
     let memo = "/memo/7";
     let servers =
         [(larder, memo), (larder, "/kept/7"), (&axum, memo), (&one, memo), (&eight, memo)];
-    let title = "A blocking handler with one memo hit, 32 connections \
+    let title = "serve_workers: a blocking handler with one memo hit, 32 connections \
                  (larder by a worker, then by its fast path; tiny_http by 1 and by 8 threads)";
     let tallies = side_by_side(title, plan, &servers, 32)?;
     let [worker, fast, axum, tiny @ ..] = &tallies[..] else { return Ok(()) };
@@ -92,7 +95,7 @@ pub fn calls(plan: &Plan, larder: &Server, nginx: &[Server]) -> io::Result<()> {
             }
         }
     }
-    report::print("System calls of an 8 KB hit", &rows);
+    table::print("serve_calls: system calls of an 8 KB hit", &rows);
     println!();
     // Two, and what it takes to accept the connections, which are counted as well.
     at_most("calls beside waits", ours, 2.1);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use larder_benches::report;
+use larder_benches::{table, waits};
 
 use crate::Plan;
 use crate::crowd::{self, Idle, Slow};
@@ -39,7 +39,7 @@ pub fn idle(plan: &Plan, nginx: &[Server], root: &Path) -> io::Result<()> {
         rows.push(vec![name, stay, format!("{each:.0} B"), p50, p99]);
         ours.get_or_insert((each, waits.quantile(0.99)));
     }
-    report::print("Idle keep-alive connections", &rows);
+    table::print("serve_idle: idle keep-alive connections", &rows);
     println!();
     if let Some((each, p99)) = ours {
         at_most("bytes each", each, 1024.0);
@@ -80,11 +80,12 @@ pub fn slow(plan: &Plan, nginx: &[Server], root: &Path) -> io::Result<()> {
             format!("{kept:.2}"),
             format!("{:.2} -> {:.2} us", before.cpu_us(), beside.cpu_us()),
             format!("{each:.0} B"),
-            report::ms(beside.waits.quantile(0.99)),
+            waits::ms(beside.waits.quantile(0.99)),
         ]);
         ours.get_or_insert((kept, each, busy));
     }
-    report::print("Clients that read 2 MB at 1 kB/s, beside 16 fast ones that read 8 KB", &rows);
+    let title = "serve_slow: clients that read 2 MB at 1 kB/s, beside 16 fast ones that read 8 KB";
+    table::print(title, &rows);
     println!();
     let Some((kept, each, busy)) = ours else { return Ok(()) };
     at_least("throughput that fast clients keep", kept, 0.95);

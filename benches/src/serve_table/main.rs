@@ -14,11 +14,9 @@
 
 mod calls;
 mod canned;
-mod crowd;
 mod delivery;
 mod endurance;
 mod larder;
-mod load;
 mod memo;
 mod peers;
 mod process;
@@ -30,6 +28,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use larder_benches::load::{closed as load, crowd};
 use process::Server;
 
 /// How long to measure.

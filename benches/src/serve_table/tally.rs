@@ -2,7 +2,8 @@
 
 use std::io;
 
-use larder_benches::report::{self, Waits};
+use larder_benches::table;
+use larder_benches::waits::Waits;
 
 use crate::Plan;
 use crate::load::{self, Load};
@@ -71,7 +72,7 @@ pub fn side_by_side<'s>(
     let head = ["server", "requests/s", "CPU a request", "p50", "p99", "RSS"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(tallies.iter().map(Tally::cells));
-    report::print(title, &rows);
+    table::print(title, &rows);
     println!();
     Ok(tallies)
 }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use larder_benches::report::Waits;
+use crate::waits::Waits;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -16,18 +16,25 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 /// What is asked, and by how many.
 #[derive(Clone, Copy)]
 pub struct Load<'a> {
+    /// Of what is asked for, again and again.
     pub path: &'a str,
+    /// How many ask, each for one thing at a time.
     pub connections: usize,
+    /// How long is measured, after the warm-up.
     pub time: Duration,
 }
 
 /// What came of it.
 pub struct Ran {
+    /// Requests of the measured time.
     pub requests: u64,
     /// Requests of the warm-up as well.
     pub all: u64,
+    /// The measured time itself.
     pub time: Duration,
+    /// What the server used meanwhile.
     pub cpu: Duration,
+    /// From each request to the last byte of its answer.
     pub waits: Waits,
 }
 
@@ -48,11 +55,17 @@ struct Client {
 }
 
 /// Runs a load; `cpu` is read at the beginning and at the end of the measured time.
+///
+/// # Errors
+///
+/// An answer that is no 200 or of another length than the first, a connection that is closed, ten
+/// seconds in which nobody is answered, or an address that is not on the loopback.
 pub fn run(addr: SocketAddr, load: &Load<'_>, cpu: &dyn Fn() -> Duration) -> io::Result<Ran> {
+    super::only_loopback(addr)?;
     let request = request(load.path);
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut clients = Vec::with_capacity(load.connections);
-    for nth in 0..load.connections {
+    for nth in 0..load.connections.min(super::MOST) {
         let client = Client::connect(addr)?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, &client.socket, epoll::EventData::new_u64(nth as u64), flags)?;

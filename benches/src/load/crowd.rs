@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use larder_benches::report::Waits;
+use crate::waits::Waits;
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::load;
+use super::{MOST, closed, only_loopback};
 
 /// Connections that have asked once and stay.
 pub struct Idle(Vec<TcpStream>);
@@ -19,7 +19,9 @@ pub struct Idle(Vec<TcpStream>);
 impl Idle {
     /// Opens `n` connections and asks once on each.
     pub fn gather(addr: SocketAddr, path: &str, n: usize) -> io::Result<Self> {
-        let request = load::request(path);
+        only_loopback(addr)?;
+        let n = n.min(MOST);
+        let request = closed::request(path);
         let mut sockets = Vec::with_capacity(n);
         for _ in 0..n {
             sockets.push(one(addr, &request)?);
@@ -46,7 +48,7 @@ impl Drop for Idle {
 
 /// Waits of `n` requests, one after the other, each on a connection of its own.
 pub fn fresh(addr: SocketAddr, path: &str, n: usize) -> io::Result<Waits> {
-    let request = load::request(path);
+    let request = closed::request(path);
     let mut waits = Waits::default();
     for _ in 0..n {
         let begun = Instant::now();
@@ -69,7 +71,7 @@ fn one(addr: SocketAddr, request: &[u8]) -> io::Result<TcpStream> {
 pub fn read_answer(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
-    while load::whole(&answer).is_none_or(|whole| answer.len() < whole) {
+    while closed::whole(&answer).is_none_or(|whole| answer.len() < whole) {
         let n = socket.read(&mut buffer)?;
         if n == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
@@ -80,7 +82,7 @@ pub fn read_answer(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// Closes by a reset, which leaves no port waiting: there are only so many for the next row.
-fn forget(socket: &TcpStream) {
+pub(super) fn forget(socket: &TcpStream) {
     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
 }
 
@@ -95,8 +97,11 @@ const PARTS: usize = 20;
 const BYTES_A_SECOND: usize = 1000;
 
 impl Slow {
+    /// Opens `n` connections, asks for something long, and reads on in a thread of its own.
     pub fn gather(addr: SocketAddr, path: &str, n: usize) -> io::Result<Self> {
-        let request = load::request(path);
+        only_loopback(addr)?;
+        let n = n.min(MOST);
+        let request = closed::request(path);
         let mut sockets = Vec::with_capacity(n);
         for _ in 0..n {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
