@@ -1,7 +1,7 @@
 //! The background thread: sweeps drafts, counts files, works off what is over, sets mtimes.
 //!
 //! ```text
-//! start ──> sweep ──> count, then strike, at a bounded rate ──> idle ──(recount_every)──> count …
+//! start ──> sweep, count, then strike, at a bounded rate ──> idle ──(recount_every)──> sweep …
 //! ```
 //! In its pauses it looks through the table of descriptors, for files whose mtimes are due. It
 //! shares one mutex with the others, held for a look at two flags. It ends when the last clone of
@@ -109,18 +109,27 @@ impl Drop for Chorehand {
 }
 
 fn run(store: &Store) {
-    let note = |path: &Path, e| store.faults.note("remove", path, e);
-    if let Err(e) = Draft::sweep(&store.tree, note) {
-        note_listing(store, &store.tree.drafts(), e);
-    }
     let mut rests = Rests::new(store);
-    while count(store, &mut rests) {
+    loop {
+        sweep(store);
+        if !count(store, &mut rests) {
+            break;
+        }
         store.chores.set_counted();
         if !rests.rest(store.limits.recount_every) {
             break;
         }
     }
     store.touch_all_due();
+}
+
+/// Unlinks what makers of other processes have left that died: their drafts are in nobody's
+/// accounts.
+fn sweep(store: &Store) {
+    let note = |path: &Path, e| store.faults.note("remove", path, e);
+    if let Err(e) = Draft::sweep(&store.tree, note) {
+        note_listing(store, &store.tree.drafts(), e);
+    }
 }
 
 /// Files that are looked for between two rests.

@@ -59,20 +59,20 @@ impl Index {
         }
     }
 
-    /// Promises room for one more file, if there is any.
-    pub(crate) fn reserve(&mut self, cost: u64) -> bool {
-        if !self.fits(cost, 1) {
+    /// Promises room for so much more, if there is any.
+    pub(crate) fn reserve(&mut self, cost: u64, files: usize) -> bool {
+        if !self.fits(cost, files) {
             return false;
         }
         self.reserved_bytes += cost;
-        self.reserved_files += 1;
+        self.reserved_files += files;
         true
     }
 
     /// Gives back what [`reserve`](Index::reserve) promised.
-    pub(crate) fn release(&mut self, cost: u64) {
+    pub(crate) fn release(&mut self, cost: u64, files: usize) {
         self.reserved_bytes -= cost;
-        self.reserved_files -= 1;
+        self.reserved_files -= files;
     }
 
     /// Are the accounts over their bounds, as they may be when the limits were lowered?
@@ -85,9 +85,10 @@ impl Index {
             && self.files.len() + self.reserved_files + files <= self.max_files
     }
 
-    /// Would a file of this cost fit if all were evicted but what is on its way to disk?
-    pub(crate) fn can_ever_fit(&self, cost: u64) -> bool {
-        self.reserved_bytes + cost <= self.max_bytes && self.reserved_files < self.max_files
+    /// Would so much more fit if all were evicted but what is on its way to disk?
+    pub(crate) fn can_ever_fit(&self, cost: u64, files: usize) -> bool {
+        self.reserved_bytes + cost <= self.max_bytes
+            && self.reserved_files + files <= self.max_files
     }
 
     /// Enters a file, or what is now known of it; its use is never made older.
@@ -146,6 +147,10 @@ impl Index {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        self.reserved_bytes
     }
 
     pub(crate) fn files(&self) -> usize {

@@ -17,6 +17,7 @@ use crate::flight::{Outcome, Slot};
 use crate::index::{Account, cost_of};
 use crate::key::Key;
 use crate::refusal::{self, Refusal};
+use crate::room::Room;
 use crate::stats::Event;
 use crate::store::Store;
 use crate::sys;
@@ -34,6 +35,8 @@ pub struct Lease {
     pub(crate) slot: Arc<Slot>,
     /// The file to be published, if the disk gave us one. Owned as the slot's state says.
     draft: Option<Draft>,
+    /// What the draft takes of the disk, or is about to.
+    room: Room,
     /// The purges that the source had seen when the lease began.
     purges: u64,
     /// Has the slot been told its outcome?
@@ -43,7 +46,8 @@ pub struct Lease {
 impl Lease {
     pub(crate) fn new(store: Arc<Store>, key: Key, slot: Arc<Slot>) -> Lease {
         let purges = store.purges(&key.name());
-        Lease { store, key, slot, draft: None, purges, ended: false }
+        let room = Room::none(store.clone());
+        Lease { store, key, slot, draft: None, room, purges, ended: false }
     }
 
     /// Tries to take the draft. An open file comes back when another process has it.
@@ -130,7 +134,8 @@ impl Lease {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let limit = self.store.limits.max_entry_bytes;
-        let mut writer = Writer::new(self.draft.as_ref().map(Draft::file), limit);
+        let draft = self.draft.as_ref().map(Draft::file);
+        let mut writer = Writer::new(draft, &mut self.room, limit);
         let result = make(&mut writer);
         let (too_large, fault) = (writer.too_large, writer.fault.take());
         let written = writer.finish();
@@ -196,16 +201,11 @@ impl Lease {
         let boot = self.store.tree.boot();
         let trailer = Trailer { body_len, body_sum: sum, boot }.encode(key.bytes());
         let cost = cost_of(body_len + trailer.len() as u64);
-        let stored = if self.store.reserve(cost) {
-            let stored = self
-                .seal(&draft, spilled, rest, &trailer, cost)
+        let stored = if self.room.grow(cost) {
+            self.seal(&draft, spilled, rest, &trailer, cost)
                 .map_err(|e| self.note_unless_purged(&draft, e))
                 .ok()
-                .and_then(|file| self.put(key, &draft, file, body_len, sum, cost));
-            if stored.is_none() {
-                self.store.index.lock().release(cost);
-            }
-            stored
+                .and_then(|file| self.put(key, &draft, file, body_len, sum, cost))
         } else {
             None
         };
@@ -248,7 +248,7 @@ impl Lease {
 
     /// Renames the draft into its place, unless a purge was first.
     fn put(
-        &self,
+        &mut self,
         key: &Key,
         draft: &Draft,
         file: File,
@@ -268,9 +268,7 @@ impl Lease {
             let renamed = store.tree.publish(draft.path(), &name);
             if renamed.is_ok() {
                 state.owns_draft = false;
-                let mut index = store.index.lock();
-                index.release(cost);
-                index.enter(name, Account { used: entry.used(), cost });
+                self.room.settle(name, Account { used: entry.used(), cost });
             }
             renamed
         };
@@ -309,6 +307,7 @@ impl Lease {
                 let _ = draft.discard(); // Swept at the next open if it stays.
             }
         }
+        self.room.give_back();
         self.store.flights.leave(&self.slot);
         self.slot.finish(outcome);
     }

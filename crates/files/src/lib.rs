@@ -39,7 +39,7 @@
 //! full, read-only or vanished disk, or without descriptors, an [`Entry`] is its bytes in
 //! [memory](Body::Memory), and the [`Fault`] is counted, and reported once a kind.
 //!
-//! **Bounded.** Bytes, files, descriptors, refusals and waiters. The file that was not used for
+//! **Bounded.** Bytes, those being written too, files, descriptors, refusals and waiters. The file that was not used for
 //! longest goes first; recency is the mtime, set at most once an hour, so it survives restarts.
 //! Files are evicted by those who insert and by the background thread, never by a hit. Several
 //! processes may share a directory: each evicts by its own count, which learns of the others' files
@@ -52,7 +52,7 @@
 //! | `descriptors` | the table of open files, which hits are answered from |
 //! | `flight`, `lease` | those who wait; the one who makes |
 //! | `watch` | waiting for a maker in another process |
-//! | `draft`, `writer` | the unpublished file and its lock; what is written to it |
+//! | `draft`, `writer`, `room` | the unpublished file and its lock; what is written to it; its share |
 //! | `tree`, `trailer`, `key` | the directory; the end of a file; its name |
 //! | `index`, `chores` | the accounts; the thread that rebuilds them |
 //! | `listing` | a walk over what there is |
@@ -78,6 +78,7 @@ mod lease;
 mod limits;
 mod listing;
 mod refusal;
+mod room;
 mod stats;
 mod store;
 mod sys;

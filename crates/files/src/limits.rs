@@ -51,10 +51,12 @@ impl Limits {
 
     /// Bytes of entries on disk, each file rounded up to blocks of 4 KiB. Default 1 GiB.
     ///
-    /// Drafts are beside it: an entry takes room within the bound when it is published, and until
-    /// then what its maker has written, once that is more than 256 KiB, is on the disk too. So many
-    /// makers at a time add up to [`max_entry_bytes`](Limits::max_entry_bytes) each; leave the disk
-    /// that much, or lower that bound.
+    /// Drafts are within it: what a maker writes goes to the disk in steps of 256 KiB, and each
+    /// step is given room first, by evicting what was not used for longest. When makers at work
+    /// have all the room there is, the next step goes to memory, up to
+    /// [`max_entry_bytes`](Limits::max_entry_bytes), and the entry to disk only if there is room
+    /// when it is complete. Processes that share a directory know of each other's drafts as of
+    /// each other's files, and of those only when they are published.
     ///
     /// # Panics
     /// If less than 4,096.
@@ -64,7 +66,8 @@ impl Limits {
         self
     }
 
-    /// Files on disk, each of which costs about 130 bytes of memory. Default 1,000,000.
+    /// Files on disk, each of which costs about 130 bytes of memory. Default 1,000,000. The empty
+    /// draft of one who is making an entry, and has written no more than 256 KiB of it, is beside it.
     ///
     /// # Panics
     /// If 0.
@@ -75,7 +78,7 @@ impl Limits {
     }
 
     /// The longest entry that may be streamed through a writer, and so the most that one entry may
-    /// take in memory while the disk cannot. Default 256 MiB; never more than `max_bytes`.
+    /// take in memory while the disk cannot have it. Default 256 MiB; never more than `max_bytes`.
     ///
     /// # Panics
     /// If 0.

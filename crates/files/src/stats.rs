@@ -33,6 +33,9 @@ pub struct Stats {
     pub last_fault: Option<Fault>,
     /// Bytes on disk, in blocks of 4 KiB, as far as they are counted.
     pub bytes: u64,
+    /// Bytes promised to entries that are being written here; these and `bytes` together keep
+    /// [`max_bytes`](crate::Limits::max_bytes).
+    pub bytes_being_written: u64,
     /// Files on disk, as far as they are counted.
     pub files: u64,
     /// Entries with an open descriptor.

@@ -296,11 +296,11 @@ impl Store {
         }
     }
 
-    /// Promises room for a file of this cost, evicting what was not used for longest.
-    pub(crate) fn reserve(&self, cost: u64) -> bool {
+    /// Promises so much more room, evicting what was not used for longest.
+    pub(crate) fn reserve(&self, cost: u64, files: usize) -> bool {
         // What would not fit an empty cache is not worth emptying it.
-        self.index.lock().can_ever_fit(cost)
-            && self.evict_until(files_of(cost), |index| index.reserve(cost))
+        self.index.lock().can_ever_fit(cost, files)
+            && self.evict_until(files_of(cost), |index| index.reserve(cost, files))
     }
 
     /// Evicts files until the accounts are within their bounds.
@@ -376,6 +376,7 @@ impl Store {
         stats.read_only = !sys::is_writable(self.tree.root());
         let index = self.index.lock();
         stats.bytes = index.bytes();
+        stats.bytes_being_written = index.reserved_bytes();
         stats.files = index.files() as u64;
         stats
     }

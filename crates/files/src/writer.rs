@@ -1,4 +1,11 @@
 //! Where a maker writes: memory first, the draft when it grows, and memory again if that fails.
+//!
+//! ```text
+//! memory ──256 KiB──> draft, a step of 256 KiB at a time, each within the room it got first
+//!    │                  │ the disk fails, or there is no room
+//!    │                  └──> memory again, the draft empty and its room given back
+//!    └──> finish, and the rest is the lease's to write; so is all of it, once more, after a failure
+//! ```
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,6 +13,8 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::index::cost_of;
+use crate::room::Room;
 use crate::sys;
 
 /// Held in memory before the first write: an ordinary thumbnail reaches the disk in one piece.
@@ -14,6 +23,8 @@ const SPILL: usize = 256 << 10;
 pub(crate) struct Writer<'a> {
     /// `None` when there is no draft, or no longer one that can be written.
     draft: Option<&'a File>,
+    /// At least what is in the draft.
+    room: &'a mut Room,
     /// What is not yet in the draft.
     buffer: Vec<u8>,
     /// How much is in the draft.
@@ -36,9 +47,10 @@ pub(crate) struct Written {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(draft: Option<&'a File>, limit: u64) -> Writer<'a> {
+    pub(crate) fn new(draft: Option<&'a File>, room: &'a mut Room, limit: u64) -> Writer<'a> {
         Writer {
             draft,
+            room,
             buffer: Vec::new(),
             spilled: 0,
             sum: Xxh3::new(),
@@ -92,6 +104,9 @@ impl<'a> Writer<'a> {
 
     fn spill(&mut self) -> io::Result<()> {
         let Some(draft) = self.draft else { return Ok(()) };
+        if !self.room.grow(cost_of(self.len())) {
+            return self.go_back_to_memory(draft);
+        }
         match sys::write_all_at(draft, &self.buffer, self.spilled) {
             Ok(()) => {
                 self.spilled += self.buffer.len() as u64;
@@ -100,18 +115,22 @@ impl<'a> Writer<'a> {
             }
             Err(e) => {
                 self.fault = Some(e);
-                self.draft = None;
                 self.go_back_to_memory(draft)
             }
         }
     }
 
+    /// Empties the draft, so that what it took is there for others.
     fn go_back_to_memory(&mut self, draft: &File) -> io::Result<()> {
+        self.draft = None;
         let rest = std::mem::take(&mut self.buffer);
         let spilled = std::mem::take(&mut self.spilled);
         match read_back(draft, spilled, &rest) {
             Ok(bytes) => {
                 self.buffer = bytes;
+                if draft.set_len(0).is_ok() {
+                    self.room.give_back();
+                }
                 Ok(())
             }
             Err(e) => {
