@@ -43,7 +43,7 @@ impl Held<'_> {
         match to.draft(&draft, bytes) {
             // A bucket that somebody has removed.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                to = self.shelf.make(end_s)?;
+                to = self.shelf.make(end_s, Some(&to))?;
                 to.draft(&draft, bytes).map_err(|e| self.shelf.failed("write to", e))?;
             }
             result => result.map_err(|e| self.shelf.failed("write to", e))?,

@@ -233,13 +233,24 @@ impl Shelf {
         if let Some(bucket) = self.table.load().bucket(end_s) {
             return Ok(Arc::clone(bucket));
         }
-        self.make(end_s)
+        self.make(end_s, None)
     }
 
-    /// Makes a bucket, even if the table has it: it may have been removed since.
-    pub(crate) fn make(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
+    /// Makes a bucket, unless the table has one other than `removed`, which is no more. Of threads
+    /// that find it missing at once, one makes it and the others take that: a second one for the
+    /// same directory would not know what was counted in the first.
+    pub(crate) fn make(
+        &self,
+        end_s: u64,
+        removed: Option<&Arc<Bucket>>,
+    ) -> Result<Arc<Bucket>, Error> {
         let fail = |e| self.failed("make a bucket in", e);
         let _turn = self.stripes.lock_table()?;
+        if let Some(made) = self.table.load().bucket(end_s)
+            && removed.is_none_or(|removed| !Arc::ptr_eq(removed, made))
+        {
+            return Ok(Arc::clone(made));
+        }
         let is_new = make_dir(&self.root, end_s).map_err(fail)?;
         // Before anything is in it: who finds nothing has to know of it.
         self.generations.begin(TABLE).map_err(fail)?;
