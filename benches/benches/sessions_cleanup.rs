@@ -100,7 +100,7 @@ fn load(plan: &Plan, sizes: &Sizes) {
     let (live, expired) = (sizes.live, sizes.expired);
     print(
         &format!(
-            "sessions_load: {live} live sessions, {THREADS} threads, 90 % reads, {expired} expired"
+            "sessions_cleanup_load: {live} live sessions, {THREADS} threads, 90 % reads, {expired} expired"
         ),
         &rows,
     );
@@ -278,7 +278,9 @@ fn cost(plan: &Plan, sizes: &Sizes) {
         }
     }
     print(
-        &format!("sessions_cost: the clean-up of {expired} expired sessions, best of three"),
+        &format!(
+            "sessions_cleanup_cost: the clean-up of {expired} expired sessions, best of three"
+        ),
         &rows,
     );
 }

@@ -5,10 +5,12 @@
 
 pub mod lender;
 pub mod load;
+pub mod machine;
 pub mod mod_python;
 pub mod photos;
 pub mod pictures;
 pub mod plan;
+pub mod report;
 pub mod sdbm;
 pub mod table;
 pub mod threads;

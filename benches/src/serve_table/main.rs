@@ -8,7 +8,7 @@
 //! Rounds alternate between the servers of a row and medians are compared. Server CPU is user and
 //! system time of the server's processes. nginx has one worker, and is measured at its two best
 //! settings; what is not installed is named and left out. Groups: `cached`, `file`, `workers`,
-//! `calls`, `idle`, `slow`.
+//! `calls`, `idle`, `slow`, `grow`. `--json=FILE` appends each number to a file as well.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod calls;
 mod canned;
 mod delivery;
 mod endurance;
+mod grow;
 mod larder;
 mod memo;
 mod peers;
@@ -97,6 +98,9 @@ fn measure(args: &[String]) -> Result<(), Box<dyn Error>> {
     }
     if wanted("calls") {
         delivery::calls(&plan, &larder, &nginx)?;
+    }
+    if wanted("grow") {
+        grow::grow(&plan, &larder)?;
     }
     if wanted("idle") {
         endurance::idle(&plan, &nginx, &root)?;

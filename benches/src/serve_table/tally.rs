@@ -48,11 +48,11 @@ impl<'s> Tally<'s> {
         self.waits.quantile(0.99).as_secs_f64() * 1e3
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, label: String) -> Vec<String> {
         let [p50, p99, ..] = self.waits.cells();
         let numbers = [format!("{:.0}", self.requests_s()), format!("{:.2} us", self.cpu_us())];
         let rss = format!("{:.1} MB", self.rss as f64 / 1e6);
-        [vec![self.server.name.clone()], numbers.to_vec(), vec![p50, p99, rss]].concat()
+        [vec![label], numbers.to_vec(), vec![p50, p99, rss]].concat()
     }
 }
 
@@ -71,7 +71,11 @@ pub fn side_by_side<'s>(
     }
     let head = ["server", "requests/s", "CPU a request", "p50", "p99", "RSS"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(tallies.iter().map(Tally::cells));
+    for (nth, (tally, (server, path))) in tallies.iter().zip(servers).enumerate() {
+        let is_again = servers[..nth].iter().any(|(other, _)| other.name == server.name);
+        let label = if is_again { format!("{} {path}", server.name) } else { server.name.clone() };
+        rows.push(tally.cells(label));
+    }
     table::print(title, &rows);
     println!();
     Ok(tallies)

@@ -1,0 +1,77 @@
+//! Lines of larder-files.
+
+use super::{LESS, Line};
+
+const COLD: Line = Line { peers: &["cacache-key", "foyer"], floor: Some("open-read"), ..LESS };
+
+pub const LINES: &[Line] = &[
+    Line {
+        id: "files-hot-1",
+        work: "hit on an open file, one thread",
+        reading: "files_hit/{}/hot",
+        peers: &["moka"],
+        is_headline: true,
+        ..LESS
+    },
+    Line {
+        id: "files-hot-2",
+        work: "hit on an open file, each of two threads",
+        reading: "files_hit/{}/hot-2",
+        peers: &["moka"],
+        ..LESS
+    },
+    Line {
+        id: "files-hot-key-1",
+        work: "the same with building its key, one thread",
+        reading: "files_hit/{}/hot",
+        ours: "larder-key",
+        ..LESS
+    },
+    Line {
+        id: "files-hot-key-2",
+        work: "the same with building its key, each of two threads",
+        reading: "files_hit/{}/hot-2",
+        ours: "larder-key",
+        ..LESS
+    },
+    Line {
+        id: "files-cold-8k",
+        work: "8 KB file that is not open, by its key, checked",
+        reading: "files_hit/{}/cold-8k",
+        is_headline: true,
+        ..COLD
+    },
+    Line {
+        id: "files-cold-8k-hash",
+        work: "the same, beside whoever knows the hash of the content beforehand",
+        reading: "files_hit/{}/cold-8k",
+        peers: &["cacache"],
+        is_headline: true,
+        ..COLD
+    },
+    Line {
+        id: "files-cold-64k",
+        work: "64 KB file that is not open, by its key, checked",
+        reading: "files_hit/{}/cold-64k",
+        ..COLD
+    },
+    Line {
+        id: "files-cold-64k-hash",
+        work: "the same, beside whoever knows the hash of the content beforehand",
+        reading: "files_hit/{}/cold-64k",
+        peers: &["cacache"],
+        ..COLD
+    },
+    Line {
+        id: "files-start-hit",
+        work: "start on very many files: first hit",
+        reading: "files_start/{}/first hit",
+        ..LESS
+    },
+    Line {
+        id: "files-start-made",
+        work: "start on very many files: first made",
+        reading: "files_start/{}/first made",
+        ..LESS
+    },
+];

@@ -1,0 +1,203 @@
+//! Lines of larder-serve.
+
+use super::{LESS, Line, MORE};
+
+const PROGRAMS: &[&str] = &["nginx sendfile", "nginx buffered", "apache event"];
+const SMALL: Option<&str> = Some("loop 8k.bin");
+const MEDIUM: Option<&str> = Some("loop 64k.bin");
+const CPU: Line = Line { peers: PROGRAMS, ..LESS };
+const RATE: Line = Line { peers: PROGRAMS, ..MORE };
+const BLOCKING: &[&str] = &["axum", "tiny_http 1", "tiny_http 8"];
+
+pub const LINES: &[Line] = &[
+    Line {
+        id: "serve-thumb-rate",
+        work: "one warm 320 px thumbnail, 32 connections: requests a second",
+        reading: "beside_nginx/{}/requests/s",
+        peers: &["nginx"],
+        is_headline: true,
+        ..MORE
+    },
+    Line {
+        id: "serve-thumb-cpu",
+        work: "the same: server CPU a request",
+        reading: "beside_nginx/{}/CPU a request",
+        peers: &["nginx"],
+        is_headline: true,
+        ..LESS
+    },
+    Line {
+        id: "serve-thumb-p99",
+        work: "the same: p99",
+        reading: "beside_nginx/{}/p99",
+        peers: &["nginx"],
+        ..LESS
+    },
+    Line {
+        id: "serve-8k-32-cpu",
+        work: "8 KB from memory, 32 connections: server CPU a request",
+        reading: "serve_cached_8k_32/{}/CPU a request",
+        floor: SMALL,
+        is_headline: true,
+        ..CPU
+    },
+    Line {
+        id: "serve-8k-32-rate",
+        work: "8 KB from memory, 32 connections: requests a second",
+        reading: "serve_cached_8k_32/{}/requests/s",
+        floor: SMALL,
+        ..RATE
+    },
+    Line {
+        id: "serve-8k-32-p99",
+        work: "8 KB from memory, 32 connections: p99",
+        reading: "serve_cached_8k_32/{}/p99",
+        floor: SMALL,
+        ..CPU
+    },
+    Line {
+        id: "serve-8k-256-cpu",
+        work: "8 KB from memory, 256 connections: server CPU a request",
+        reading: "serve_cached_8k_256/{}/CPU a request",
+        floor: SMALL,
+        ..CPU
+    },
+    Line {
+        id: "serve-8k-256-rate",
+        work: "8 KB from memory, 256 connections: requests a second",
+        reading: "serve_cached_8k_256/{}/requests/s",
+        floor: SMALL,
+        ..RATE
+    },
+    Line {
+        id: "serve-8k-256-p99",
+        work: "8 KB from memory, 256 connections: p99",
+        reading: "serve_cached_8k_256/{}/p99",
+        floor: SMALL,
+        is_headline: true,
+        ..CPU
+    },
+    Line {
+        id: "serve-64k-32-cpu",
+        work: "64 KB from memory, 32 connections: server CPU a request",
+        reading: "serve_cached_64k_32/{}/CPU a request",
+        floor: MEDIUM,
+        is_headline: true,
+        ..CPU
+    },
+    Line {
+        id: "serve-64k-32-rate",
+        work: "64 KB from memory, 32 connections: requests a second",
+        reading: "serve_cached_64k_32/{}/requests/s",
+        floor: MEDIUM,
+        ..RATE
+    },
+    Line {
+        id: "serve-64k-32-p99",
+        work: "64 KB from memory, 32 connections: p99",
+        reading: "serve_cached_64k_32/{}/p99",
+        floor: MEDIUM,
+        ..CPU
+    },
+    Line {
+        id: "serve-64k-256-cpu",
+        work: "64 KB from memory, 256 connections: server CPU a request",
+        reading: "serve_cached_64k_256/{}/CPU a request",
+        floor: MEDIUM,
+        ..CPU
+    },
+    Line {
+        id: "serve-64k-256-rate",
+        work: "64 KB from memory, 256 connections: requests a second",
+        reading: "serve_cached_64k_256/{}/requests/s",
+        floor: MEDIUM,
+        ..RATE
+    },
+    Line {
+        id: "serve-64k-256-p99",
+        work: "64 KB from memory, 256 connections: p99",
+        reading: "serve_cached_64k_256/{}/p99",
+        floor: MEDIUM,
+        ..CPU
+    },
+    Line {
+        id: "serve-2m-cpu",
+        work: "2 MB by descriptor, 16 connections: server CPU a request",
+        reading: "serve_file_2m/{}/CPU a request",
+        is_headline: true,
+        ..CPU
+    },
+    Line {
+        id: "serve-2m-rate",
+        work: "2 MB by descriptor, 16 connections: requests a second",
+        reading: "serve_file_2m/{}/requests/s",
+        ..RATE
+    },
+    Line {
+        id: "serve-2m-p99",
+        work: "2 MB by descriptor, 16 connections: p99",
+        reading: "serve_file_2m/{}/p99",
+        ..CPU
+    },
+    Line {
+        id: "serve-worker-rate",
+        work: "a blocking handler with one memo hit, 32 connections: requests a second",
+        reading: "serve_workers/{}/requests/s",
+        peers: BLOCKING,
+        floor: Some("larder /kept/7"),
+        is_headline: true,
+        ..MORE
+    },
+    Line {
+        id: "serve-worker-tiny-rate",
+        work: "the same, beside tiny_http",
+        reading: "serve_workers/{}/requests/s",
+        peers: &["tiny_http 1", "tiny_http 8"],
+        ..MORE
+    },
+    Line {
+        id: "serve-worker-cpu",
+        work: "a blocking handler with one memo hit: server CPU a request",
+        reading: "serve_workers/{}/CPU a request",
+        peers: BLOCKING,
+        floor: Some("larder /kept/7"),
+        ..LESS
+    },
+    Line {
+        id: "serve-calls",
+        work: "system calls of an 8 KB hit, 32 connections, waits included",
+        reading: "serve_calls/{}/32/system calls a request",
+        peers: &["nginx sendfile", "nginx buffered"],
+        ..LESS
+    },
+    Line {
+        id: "serve-idle-rss",
+        work: "RSS of an idle keep-alive connection",
+        reading: "serve_idle/{}/RSS each",
+        peers: &["nginx sendfile", "axum"],
+        is_headline: true,
+        ..LESS
+    },
+    Line {
+        id: "serve-idle-p99",
+        work: "p99 of a fresh request beside them",
+        reading: "serve_idle/{}/p99",
+        peers: &["nginx sendfile", "axum"],
+        ..LESS
+    },
+    Line {
+        id: "serve-slow-kept",
+        work: "share of their rate that fast clients keep beside slow readers of 2 MB",
+        reading: "serve_slow/{}/kept",
+        peers: &["nginx sendfile", "apache event"],
+        is_headline: true,
+        ..MORE
+    },
+    Line {
+        id: "serve-slow-rss",
+        work: "RSS of a slow reader",
+        reading: "serve_slow/{}/RSS each",
+        peers: &["nginx sendfile", "apache event"],
+        ..LESS
+    },
+];

@@ -1,0 +1,81 @@
+//! Lines of larder-thumbs.
+
+use super::{LESS, Line, MORE};
+
+const MAKE: Line = Line { peers: &["zune-fir", "image", "image-thumbnail"], ..LESS };
+const QUALITY: Line = Line { peers: &["vipsthumbnail"], floor: Some("ceiling"), ..MORE };
+const FOLDER: Line = Line { peers: &["vipsthumbnail"], ..LESS };
+
+pub const LINES: &[Line] = &[
+    Line {
+        id: "thumbs-photo-256",
+        work: "a 12.8 MP photograph to 256 px",
+        reading: "thumbs_make/{}/canon-eos-5d-256",
+        is_headline: true,
+        ..MAKE
+    },
+    Line {
+        id: "thumbs-photo-1280",
+        work: "a 12.8 MP photograph to 1280 px",
+        reading: "thumbs_make/{}/canon-eos-5d-1280",
+        ..MAKE
+    },
+    Line {
+        id: "thumbs-drawn-256",
+        work: "a drawn picture of 12 MP to 256 px",
+        reading: "thumbs_make/{}/4000x3000-256",
+        ..MAKE
+    },
+    Line {
+        id: "thumbs-drawn-1280",
+        work: "a drawn picture of 12 MP to 1280 px",
+        reading: "thumbs_make/{}/4000x3000-1280",
+        ..MAKE
+    },
+    Line {
+        id: "thumbs-folder-320",
+        work: "a folder of photographs to 320 px, one core, processor time",
+        reading: "beside_vips/{}/320 px",
+        is_headline: true,
+        ..FOLDER
+    },
+    Line {
+        id: "thumbs-folder-three",
+        work: "the same to 160, 320 and 640 px, beside three passes",
+        reading: "beside_vips/{}/three sizes",
+        ..FOLDER
+    },
+    Line {
+        id: "thumbs-folder-threads",
+        work: "the same to four sizes, two threads beside one, by the clock",
+        reading: "beside_vips/{}/four sizes",
+        ours: "larder, two threads",
+        peers: &["larder, one thread"],
+        ..LESS
+    },
+    Line {
+        id: "thumbs-memory",
+        work: "most memory of four sizes with two threads",
+        reading: "beside_vips/{}/memory",
+        ..LESS
+    },
+    Line {
+        id: "thumbs-memory-hostile",
+        work: "the same of malicious pictures, with a budget of 64 MB",
+        reading: "beside_vips/{}/hostile memory, 64 MB",
+        ..LESS
+    },
+    Line {
+        id: "thumbs-quality-256",
+        work: "SSIMULACRA2 at 256 px, mean of the photographs",
+        reading: "thumbs_quality_256/mean/{}",
+        ..QUALITY
+    },
+    Line {
+        id: "thumbs-quality-320",
+        work: "SSIMULACRA2 at 320 px, mean of the photographs",
+        reading: "thumbs_quality_320/mean/{}",
+        is_headline: true,
+        ..QUALITY
+    },
+];
