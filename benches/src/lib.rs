@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod claims;
 pub mod lender;
 pub mod load;
 pub mod machine;

@@ -1,7 +1,8 @@
-//! Where larder leads and where it does not.
+//! Where larder leads and where it does not; and whether what people wrote of old holds.
 //!
 //! ```text
 //! cargo run --release -p larder-benches -- report [--quick] [--only memo,pool,...] [--out DIR]
+//! cargo run --release -p larder-benches -- claims [--quick] [--only 2,7]
 //! ```
 
 #![forbid(unsafe_code)]
@@ -11,9 +12,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use larder_benches::report;
+use larder_benches::{claims, report};
 
-/// larder beside its peers.
+/// larder beside its peers, and the claims of old as experiments.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -34,6 +35,12 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Run the claims; its own help is in what it says of an argument that it does not know.
+    Claims {
+        /// --quick, --only 2,7
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -51,5 +58,6 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Report { quick, only, out } => {
             report::run(&report::Options { is_quick: quick, only, out })
         }
+        Command::Claims { arguments } => claims::run(&arguments),
     }
 }
