@@ -113,6 +113,8 @@ pub(crate) enum Fate {
     Keep,
     /// It could go on at once, but others come first.
     Again,
+    /// It has much to send, and gets its turn.
+    Line,
     Close,
 }
 
@@ -121,6 +123,7 @@ pub(crate) enum Fate {
 pub(crate) enum Step {
     Next,
     Park,
+    /// Lines up with those who have much to send.
     Yield,
     Close,
 }

@@ -3,7 +3,7 @@
 //!
 //! A turn of the loop: sleep in `epoll_wait`; let each connection with an event advance as far as
 //! it can without waiting, within a budget; take the mailbox; go on with those that had used up
-//! their budget; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
+//! their budget; give those who have much to send their turns; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
 //! once, and `Conn::readable` remembers what an event said.
 //!
 //! `conn` is the state machine, `read`, `receive`, `hit`, `fast`, `send`, `feed` and `finish` its
@@ -85,8 +85,12 @@ pub(crate) struct IoThread {
     out: Vec<u8>,
     /// Connections that can go on without an event.
     ready: VecDeque<u32>,
-    /// Bytes of bodies that may still be sent in this turn before everyone gets the least.
+    /// Connections that have much to send, first come, first served; see `send`.
+    line: VecDeque<u32>,
+    /// Bytes of bodies that may still be sent in this turn to those in the line.
     turn_bytes: u64,
+    /// The connection that is being advanced is the first of the line.
+    first_in_line: bool,
     inbox: Vec<Message>,
     /// What the reaper is to do; handed over at the end of the turn.
     chores: Vec<Chore>,
@@ -137,7 +141,9 @@ impl IoThread {
             buffer: vec![0; READ_BUFFER.max(2 * config.max_head_bytes)],
             out: Vec::with_capacity(1024),
             ready: VecDeque::new(),
+            line: VecDeque::new(),
             turn_bytes: 0,
+            first_in_line: false,
             inbox: Vec::new(),
             chores: Vec::new(),
             turn: Turn::default(),
@@ -163,7 +169,6 @@ impl IoThread {
             self.now = Instant::now();
             self.date.refresh();
             self.turn = Turn::begin();
-            self.turn_bytes = TURN_BYTES;
             for event in &events {
                 self.turn.events += 1;
                 match event.token() {
@@ -177,6 +182,7 @@ impl IoThread {
             self.sweep_hot();
             self.read_mailbox();
             self.go_on();
+            self.serve_line();
             self.accept();
             self.expire();
             self.drain();
@@ -197,7 +203,8 @@ impl IoThread {
 
     /// How long nothing is due; zero if something is.
     fn sleep(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.mailbox().fall_asleep() {
+        let nobody = self.ready.is_empty() && self.line.is_empty();
+        if !nobody || !self.mailbox().fall_asleep() {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -232,9 +239,10 @@ impl IoThread {
             window.store(&mut conn);
         }
         self.buffer = window.into_buffer();
-        if fate == Fate::Again && !conn.listed {
+        if let (Fate::Again | Fate::Line, false) = (fate, conn.listed) {
             conn.listed = true;
-            self.ready.push_back(slot);
+            let list = if fate == Fate::Line { &mut self.line } else { &mut self.ready };
+            list.push_back(slot);
         }
         self.slots.put(slot, conn);
         if fate == Fate::Close {
@@ -254,7 +262,7 @@ impl IoThread {
             match step {
                 Step::Next => {}
                 Step::Park => return Fate::Keep,
-                Step::Yield => return Fate::Again,
+                Step::Yield => return Fate::Line,
                 Step::Close => return Fate::Close,
             }
         }
@@ -332,19 +340,32 @@ impl IoThread {
         }
     }
 
-    /// Goes on with the connections that used up their budget, in turn, once each at most; with
-    /// bytes of their own, so that events never keep them waiting.
+    /// Goes on with the connections that used up their steps, once each at most.
     fn go_on(&mut self) {
-        self.turn_bytes = TURN_BYTES;
         for _ in 0..self.ready.len() {
-            if self.turn_bytes == 0 {
-                return;
-            }
             let Some(slot) = self.ready.pop_front() else { return };
-            if let Some(conn) = self.slots.get_mut(slot) {
-                conn.listed = false;
-                self.advance(slot);
+            self.go_on_with(slot);
+        }
+    }
+
+    /// Sends to those in the line, once each at most, until the bytes of this turn are given out.
+    fn serve_line(&mut self) {
+        self.turn_bytes = TURN_BYTES;
+        self.first_in_line = true;
+        for _ in 0..self.line.len() {
+            if self.turn_bytes == 0 {
+                break;
             }
+            let Some(slot) = self.line.pop_front() else { break };
+            self.go_on_with(slot);
+        }
+        self.first_in_line = false;
+    }
+
+    fn go_on_with(&mut self, slot: u32) {
+        if let Some(conn) = self.slots.get_mut(slot) {
+            conn.listed = false;
+            self.advance(slot);
         }
     }
 

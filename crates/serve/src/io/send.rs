@@ -1,4 +1,8 @@
 //! The delivering half of a connection: bytes by `writev`, files by `sendfile`, in turns.
+//!
+//! What is short goes out at once. Who has more to send than `MIN_BYTES` waits in one line, first
+//! come, first served, and gets up to `MAX_BYTES` when it is his turn. So all large answers move at
+//! one speed, few are in the kernel's hands at a time, and small ones wait for none of them.
 
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
@@ -20,12 +24,14 @@ use crate::render::OutBody;
 use crate::stats::add;
 use crate::stream::SLICES;
 
-/// Bytes given to one connection in a turn, if nobody else wants as much.
-const MAX_BYTES: u64 = 2 * 1024 * 1024;
-/// Bytes given to one connection in a turn however many want theirs.
-const MIN_BYTES: u64 = 16 * 1024;
-/// Bytes given out in a turn before everyone gets the least: at memory speed, about a millisecond.
-pub(super) const TURN_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes given to a connection that is first in the line. Under a congestion control that paces, as
+/// BBR does, megabytes at once leave every connection with a queue in the kernel and a timer for
+/// each packet; much less, with an estimate of its bandwidth that is too low.
+const MAX_BYTES: u64 = 512 * 1024;
+/// Bytes given to one connection in a turn of the loop however many wait in the line.
+const MIN_BYTES: u64 = 64 * 1024;
+/// Bytes given to the line in a turn of the loop: at memory speed, a fraction of a millisecond.
+pub(super) const TURN_BYTES: u64 = 1024 * 1024;
 /// Bytes of a file that are made sure of at a time to be in memory.
 const WARM_BYTES: u64 = 2 * 1024 * 1024;
 
@@ -48,7 +54,9 @@ enum Sent {
 
 impl IoThread {
     pub(super) fn send(&mut self, slot: u32, conn: &mut Conn, window: &mut Window) -> Step {
-        let mut budget = self.turn_bytes.clamp(MIN_BYTES, MAX_BYTES);
+        let first = self.first_in_line;
+        let mut budget =
+            if first { self.turn_bytes.clamp(MIN_BYTES, MAX_BYTES) } else { MIN_BYTES };
         let mut taken = false;
         loop {
             let State::Sending(state) = &mut conn.state else { return Step::Close };
@@ -69,6 +77,10 @@ impl IoThread {
                 // and what passes until the next turn is ours.
                 state.stop_clock(self.now);
                 self.wait_for_client(slot, conn);
+                return Step::Yield;
+            }
+            if !first && state.has_more_than(budget) {
+                // No clock is touched: who let the socket fill up gains no time by lining up.
                 return Step::Yield;
             }
             let head_sent = state.head_sent;
@@ -133,7 +145,10 @@ impl IoThread {
     pub(super) fn still_takes(&mut self, slot: u32) -> bool {
         let place = |io: &mut Self| io.slots.get_mut(slot).map(|conn| (conn.seq, conn.timer.due));
         let before = place(self);
+        // Out of turn, as this is no matter of bytes: it has to be known now.
+        let first = std::mem::replace(&mut self.first_in_line, true);
         self.advance(slot);
+        self.first_in_line = first;
         place(self) != before
     }
 
@@ -166,6 +181,16 @@ impl Sending {
                 OutBody::File { part, .. } => part.is_empty(),
                 OutBody::Stream(flow) => flow.is_done(),
             }
+    }
+
+    /// Tells whether more than `bytes` of a body could be sent now. Streams are left out: they come
+    /// in pieces, within a bound of their own.
+    fn has_more_than(&self, bytes: u64) -> bool {
+        match &self.outgoing.body {
+            OutBody::Bytes(body) => body.len() as u64 > bytes,
+            OutBody::File { part, .. } => part.end - part.start > bytes,
+            OutBody::Stream(_) => false,
+        }
     }
 
     /// Whatever comes next is not the client's to do.
