@@ -119,7 +119,7 @@ impl Cookie {
 
     /// The ids in a request's `Cookie` headers: well formed, and a bounded number of them.
     pub(crate) fn ids<'a>(
-        &'a self,
+        &self,
         headers: impl Iterator<Item = &'a str>,
     ) -> impl Iterator<Item = SessionId> {
         let pairs = headers.flat_map(|header| header.split(';'));

@@ -16,7 +16,7 @@ use crate::metrics::Event;
 use crate::network::Network;
 use crate::record::Record;
 use crate::renew::Passed;
-use crate::session::{Known, Reply, Session, State};
+use crate::session::{Known, Session, State};
 use crate::sessions::{Listed, Sessions};
 use crate::store::{Store, TRIES, live_of};
 
@@ -64,7 +64,7 @@ struct Candidate<'c> {
     handle: Handle,
     network: Option<Network>,
     ends_ms: u64,
-    /// The session that it replaces, which counts no more.
+    /// The session that it replaces, which counts no more. It stays listed until it is replaced.
     old: Option<Handle>,
 }
 
@@ -103,10 +103,7 @@ impl<S: Store> Session<'_, S> {
         let (handle, record) = self.begin(record, now_ms)?;
         let login = self.enter(user, old.as_ref(), handle, record, now_ms);
         if !matches!(login, Ok(Login::Admitted { .. })) {
-            self.sessions.store().revoke(handle, now_ms)?;
-            if matches!(self.reply, Reply::Set(_)) {
-                self.reply = before;
-            }
+            self.take_back(handle, before, now_ms)?;
         }
         login
     }
@@ -182,10 +179,12 @@ impl<S: Store> Sessions<S> {
     fn admit(&self, candidate: &Candidate<'_>, now_ms: u64) -> Result<Login, Error> {
         let store = self.store();
         let limit = self.inner().config.per_user;
+        let mut ended = 0;
         for _ in 0..TRIES {
             let mut account = store.load_user(candidate.user, now_ms)?;
             let mut live = live_of(store, &account, now_ms)?;
-            live.retain(|(handle, _)| Some(*handle) != candidate.old);
+            let is_old = |(handle, _): &mut (Handle, _)| Some(*handle) == candidate.old;
+            let old: Vec<_> = live.extract_if(.., is_old).collect();
             let networks = match self.too_many(&account, candidate.network, now_ms) {
                 Some((networks, true)) => {
                     self.count(Event::Refused);
@@ -203,10 +202,10 @@ impl<S: Store> Sessions<S> {
                 Policy::EvictIdle => live.sort_by_key(|(_, it)| (it.expires_ms, it.created_ms)),
                 _ => live.sort_by_key(|(_, it)| it.created_ms),
             }
-            let mut ended = 0;
             for (handle, _) in live.drain(..over) {
                 ended += usize::from(self.revoke(handle, now_ms)?);
             }
+            live.extend(old);
             live.sort_by_key(|(_, it)| it.created_ms);
             account.handles = live.into_iter().map(|(handle, _)| handle).collect();
             account.add(candidate.handle, candidate.ends_ms);

@@ -64,10 +64,7 @@ impl<S: Store> Session<'_, S> {
         let (handle, record) = self.begin(record, now_ms)?;
         let renewed = self.pass_on(&known, handle, record, now_ms);
         if !matches!(renewed, Ok(true)) {
-            self.sessions.store().revoke(handle, now_ms)?;
-            if matches!(self.reply, Reply::Set(_)) {
-                self.reply = before;
-            }
+            self.take_back(handle, before, now_ms)?;
         }
         renewed
     }
@@ -101,6 +98,20 @@ impl<S: Store> Session<'_, S> {
                 Ok(false)
             }
         }
+    }
+
+    /// Ends the new session of what came to nothing. Its id is forgotten first: if it can't be ended
+    /// now, nobody has been told of it.
+    pub(crate) fn take_back(
+        &mut self,
+        handle: Handle,
+        before: Reply,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        if matches!(self.reply, Reply::Set(_)) {
+            self.reply = before;
+        }
+        self.sessions.store().revoke(handle, now_ms).map(drop)
     }
 
     pub(crate) fn reply_taken(&mut self) -> Reply {

@@ -18,7 +18,7 @@ use crate::sweeper::Sweeper;
 
 /// A session that was renewed, and renewed again within the overlap, and so on: each is one more
 /// look.
-const MAX_HOPS: usize = 4;
+const MAX_HOPS: usize = 16;
 
 /// Sessions in a store. Clones are the same sessions.
 pub struct Sessions<S> {
@@ -55,7 +55,8 @@ impl<S: Store> Sessions<S> {
     /// unknown, expired or revoked, it is an empty session that costs nothing until it is written
     /// to, and has a new id then.
     ///
-    /// Of several cookies of the name the first one whose session is there counts.
+    /// Of several cookies of the name the first one whose session is there counts; no more than four
+    /// are tried.
     ///
     /// # Errors
     /// When the store fails.
@@ -64,8 +65,7 @@ impl<S: Store> Sessions<S> {
         cookie_headers: impl IntoIterator<Item = &'a str>,
     ) -> Result<Session<'_, S>, Error> {
         let now_ms = self.now_ms();
-        let headers = cookie_headers.into_iter();
-        for id in headers.flat_map(|header| self.inner.config.cookie.ids([header].into_iter())) {
+        for id in self.inner.config.cookie.ids(cookie_headers.into_iter()) {
             if let Some(known) = self.find(id.handle(), now_ms)? {
                 return Ok(Session::known(self, known));
             }
@@ -87,8 +87,7 @@ impl<S: Store> Sessions<S> {
     ) -> Result<Option<T>, Error> {
         let now_ms = self.now_ms();
         let needed_ms = self.inner.config.needed_ms(now_ms);
-        let headers = cookie_headers.into_iter();
-        for id in headers.flat_map(|header| self.inner.config.cookie.ids([header].into_iter())) {
+        for id in self.inner.config.cookie.ids(cookie_headers.into_iter()) {
             // Set when the record can't just be read from.
             let mut is_due = false;
             let mut value = None;
@@ -154,12 +153,13 @@ impl<S: Store> Sessions<S> {
         Ok(ended)
     }
 
-    /// Removes at most about `budget` expired sessions; a [`Sweeper`] does it by itself.
+    /// Removes at most about `budget` expired sessions, and at least one; a [`Sweeper`] does it by
+    /// itself.
     ///
     /// # Errors
     /// When the store fails.
     pub fn clean(&self, budget: usize) -> Result<Cleaned, Error> {
-        let cleaned = self.inner.store.clean(self.now_ms(), budget)?;
+        let cleaned = self.inner.store.clean(self.now_ms(), budget.max(1))?;
         self.inner.counters.add_many(Event::Expired, cleaned.removed);
         Ok(cleaned)
     }
@@ -168,6 +168,9 @@ impl<S: Store> Sessions<S> {
     ///
     /// # Errors
     /// When the system gives no thread.
+    ///
+    /// # Panics
+    /// When `every` is zero: that thread would never rest.
     pub fn sweep_every(&self, every: Duration, budget: usize) -> std::io::Result<Sweeper> {
         Sweeper::start(self.clone(), every, budget)
     }
@@ -196,6 +199,10 @@ impl<S: Store> Sessions<S> {
             let Some(record) = self.inner.store.load(handle, now_ms)? else { return Ok(None) };
             match record.successor {
                 Some(next) if next.is_followed => handle = next.handle,
+                // What came of it by a login is not shown, but has to be there: with it ends the old.
+                Some(next) if self.inner.store.load(next.handle, now_ms)?.is_none() => {
+                    return Ok(None);
+                }
                 Some(next) => return Ok(Some(Known { handle, record, heir: Some(next.handle) })),
                 None if self.touch(handle, &record, now_ms)? => {
                     return Ok(Some(Known { handle, record, heir: None }));
@@ -235,18 +242,18 @@ impl<S: Store> Sessions<S> {
         }
     }
 
-    /// Ends a session, and whatever it went on as.
+    /// Ends a session, and whatever it went on as, however often: each renewal in the overlap is
+    /// one step.
     pub(crate) fn revoke(&self, mut handle: Handle, now_ms: u64) -> Result<bool, Error> {
         let mut was_there = false;
-        for _ in 0..MAX_HOPS {
-            let Some(record) = self.inner.store.revoke(handle, now_ms)? else { break };
-            if record.successor.is_none() {
-                self.count(Event::Revoked);
-            }
+        while let Some(record) = self.inner.store.revoke(handle, now_ms)? {
             was_there = true;
             match record.successor {
                 Some(next) => handle = next.handle,
-                None => break,
+                None => {
+                    self.count(Event::Revoked);
+                    break;
+                }
             }
         }
         Ok(was_there)

@@ -131,7 +131,9 @@ pub trait Store: Send + Sync + 'static {
         for _ in 0..TRIES {
             let mut account = self.load_user(user, now_ms)?;
             for &handle in account.handles.iter().filter(|&&handle| Some(handle) != except) {
-                ended += usize::from(self.revoke(handle, now_ms)?.is_some());
+                // One that was renewed or logged in again is not another session.
+                let is_one = |last: Arc<Record>| last.successor.is_none();
+                ended += usize::from(self.revoke(handle, now_ms)?.is_some_and(is_one));
             }
             account.handles.retain(|&handle| Some(handle) == except);
             // Whoever logged in meanwhile has changed the account, and is ended by the next try.

@@ -19,6 +19,8 @@ on_each!(
     nobody_ends_anothers_session,
     races_are_won_by_the_revocation,
     a_login_under_way_does_not_survive_the_end_of_all,
+    the_id_before_a_login_ends_with_what_it_became,
+    a_logout_ends_what_was_renewed_many_times,
 );
 
 fn logged_in<S: Store>(sessions: &Sessions<S>, user: &str) -> String {
@@ -184,6 +186,43 @@ fn a_login_under_way_does_not_survive_the_end_of_all<S: Store>(store: S) {
     assert!(sessions.list_user("ann").unwrap().is_empty());
     clock.advance(IDLE / 4); // What renewals left of the old ids is over by then.
     assert_eq!(sessions.metrics().census.live, 0, "none is alive that no list has");
+}
+
+/// The old id went on showing the user, and was in no list.
+fn the_id_before_a_login_ends_with_what_it_became<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let again = |old: &str| {
+        let mut session = sessions.open([old]).unwrap();
+        assert!(matches!(session.login("ann", None).unwrap(), Login::Admitted { .. }));
+        cookie(&session)
+    };
+    let old = logged_in(&sessions, "ann");
+    let new = again(&old);
+    assert_eq!(sessions.open([&*old]).unwrap().user(), Some("ann"), "for the overlap");
+    assert_eq!(sessions.revoke_user("ann").unwrap(), 1);
+    for cookie in [&old, &new] {
+        assert!(sessions.open([&**cookie]).unwrap().is_empty());
+    }
+    let old = logged_in(&sessions, "ann");
+    assert!(sessions.open([&*again(&old)]).unwrap().logout().unwrap());
+    assert!(sessions.open([&*old]).unwrap().is_empty());
+    assert_eq!(sessions.peek::<String>([&*old], "color").unwrap(), None);
+}
+
+/// Four renewals within the overlap, and the logout of a request that began before them ended
+/// all but the last.
+fn a_logout_ends_what_was_renewed_many_times<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let mut now = logged_in(&sessions, "ann");
+    let (mut early, first) = (sessions.open([&*now]).unwrap(), now.clone());
+    for _ in 0..10 {
+        let mut session = sessions.open([&*now]).unwrap();
+        assert!(session.renew().unwrap());
+        now = cookie(&session);
+    }
+    assert_eq!(sessions.open([&*first]).unwrap().user(), Some("ann"));
+    assert!(early.logout().unwrap());
+    assert!(sessions.open([&*now]).unwrap().is_empty());
 }
 
 /// Two stores on one directory are as strange to one another as two processes are.
