@@ -202,6 +202,55 @@ fn a_fault_of_the_disk_is_an_error_and_not_an_empty_session() {
     assert_eq!(new.set_cookie(), None, "no id is told that is not stored");
 }
 
+/// Who can open a lock's file can hold it, and then nobody is revoked.
+#[test]
+fn nobody_elses_user_gets_at_anything() {
+    fn look(dir: &Path) {
+        for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            let mode = entry.metadata().unwrap().permissions();
+            let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
+            assert_eq!(mode & 0o077, 0, "{:?}", entry.path());
+            if entry.path().is_dir() {
+                look(&entry.path());
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("in/new/directories");
+    let (sessions, clock) = sessions(FileStore::open(&root).unwrap());
+    let mut session = sessions.open(None).unwrap();
+    assert!(matches!(session.login("ann", None).unwrap(), larder_sessions::Login::Admitted { .. }));
+    clock.advance(IDLE / 2);
+    start(&sessions);
+    look(&root);
+}
+
+/// A disk that is full then has no room to say that a session has ended.
+#[test]
+fn the_room_for_generations_is_taken_at_first() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let _store = FileStore::open(dir.path()).unwrap();
+    let numbers = dir.path().join("sessions/generations").metadata().unwrap();
+    assert!(numbers.blocks() * 512 >= numbers.len() && numbers.len() >= 8 * 4096);
+}
+
+/// 65,536 of them would be gigabytes.
+#[test]
+fn of_a_large_session_no_copy_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (sessions, _) = sessions(FileStore::open(dir.path()).unwrap());
+    let mut session = sessions.open(None).unwrap();
+    session.set("color", "red").unwrap();
+    session.set("large", &"x".repeat(9000)).unwrap();
+    assert_eq!(session.save().unwrap(), Saved::Stored);
+    let cookie = kit::cookie(&session);
+    assert_eq!(color(&sessions, &cookie).as_deref(), Some("red"));
+    // No writer says that a copy would be out of date.
+    fs::remove_file(files(dir.path()).remove(0)).unwrap();
+    assert_eq!(color(&sessions, &cookie), None);
+}
+
 /// A directory of a hard-to-guess age: other widths of buckets are as good.
 #[test]
 fn other_times_do_not_lose_what_there_is() {

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 /// Files are read into as much at first: most are shorter.
@@ -18,6 +19,8 @@ pub(crate) struct Bucket {
     /// Its name, in seconds since 1970.
     pub(crate) end_s: u64,
     dir: OwnedFd,
+    /// Device and inode: what tells it from a later directory of the same name.
+    identity: (u64, u64),
     /// Files in it: what was counted, and this process's changes since.
     count: AtomicI64,
     /// Names in it that are no session's, when it was counted.
@@ -37,13 +40,24 @@ impl Bucket {
     pub(crate) fn open(root: &OwnedFd, end_s: u64) -> io::Result<Bucket> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = rustix::fs::openat(root, end_s.to_string(), flags, Mode::empty())?;
+        let identity = identity(&rustix::fs::fstat(&dir)?);
         Ok(Bucket {
             end_s,
             dir,
+            identity,
             count: AtomicI64::new(0),
             foreign: AtomicU64::new(0),
             is_counted: AtomicBool::new(false),
         })
+    }
+
+    /// Is it what is under its name? It is not if somebody has removed it.
+    pub(crate) fn is_in(&self, root: &OwnedFd) -> io::Result<bool> {
+        match rustix::fs::statat(root, self.end_s.to_string(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(identity(&stat) == self.identity),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
     }
 
     pub(crate) fn is_over(&self, now_ms: u64) -> bool {
@@ -73,24 +87,22 @@ impl Bucket {
             Err(Errno::LOOP | Errno::NXIO) => return Ok(Look::Foreign),
             Err(e) => return Err(e.into()),
         };
-        let mut bytes = vec![0; READ_AT_ONCE];
-        let mut len = 0;
+        let mut bytes = Vec::with_capacity(READ_AT_ONCE);
         loop {
-            match rustix::io::read(&file, &mut bytes[len..]) {
-                Ok(n) => len += n,
+            match rustix::io::read(&file, spare_capacity(&mut bytes)) {
+                Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(Errno::ISDIR | Errno::AGAIN) => return Ok(Look::Foreign),
                 Err(e) => return Err(e.into()),
             }
             // A file gives as much as there is room for, until it ends.
-            if len < bytes.len() {
-                bytes.truncate(len);
+            if bytes.len() < bytes.capacity() {
                 return Ok(Look::Bytes(bytes));
             }
-            if len > MAX_FILE_BYTES {
+            if bytes.len() > MAX_FILE_BYTES {
                 return Ok(Look::Foreign);
             }
-            bytes.resize(2 * len, 0);
+            bytes.reserve(bytes.len());
         }
     }
 
@@ -125,6 +137,11 @@ impl Table {
     pub(crate) fn bucket(&self, end_s: u64) -> Option<&Arc<Bucket>> {
         self.buckets.iter().find(|bucket| bucket.end_s == end_s)
     }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "they have other widths elsewhere")]
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 pub(crate) fn open_dir(path: &std::path::Path) -> io::Result<OwnedFd> {

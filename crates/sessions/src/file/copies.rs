@@ -12,6 +12,8 @@ use arc_swap::{ArcSwapOption, Guard};
 use crate::record::Record;
 
 const WAYS: usize = 8;
+/// Of values beyond this no copy is kept: the bound of the copies is one of bytes too.
+const MAX_VALUE_BYTES: usize = 4096;
 
 /// A session as it was at a generation of its slot.
 pub(crate) struct Copy {
@@ -39,6 +41,10 @@ impl Copies {
         Copies((0..sets).map(|_| Set::default()).collect())
     }
 
+    pub(crate) fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn set(&self, name: u128) -> Option<&Set> {
         // The lowest bits choose the slot of the generation; here the next ones do.
         self.0.get((name >> 32) as usize & self.0.len().wrapping_sub(1))
@@ -60,6 +66,9 @@ impl Copies {
 
     pub(crate) fn put(&self, name: u128, generation: u64, record: Arc<Record>, now_ms: u64) {
         let Some(set) = self.set(name) else { return };
+        if record.values.len_bytes() > MAX_VALUE_BYTES {
+            return self.remove(name);
+        }
         let nth = set.room_for(name, now_ms);
         set.ways[nth].store(Some(Arc::new(Copy { name, generation, record })));
         set.tags[nth].store(tag_of(name), Ordering::Relaxed);

@@ -3,17 +3,23 @@
 //! ```text
 //! even ──begin, under the slot's lock──> odd: somebody is writing ──end──> even, and larger
 //! ```
-//! A reader takes the number, reads the disk, and takes the number again: if both are the same even
-//! one, what it read is what there was at each moment between, and a copy of it is good for as long
-//! as the number stays. A writer that died in between leaves an odd number: readers then use no
+//! A reader takes the number and then reads the disk: if the number is even, what it read is good
+//! for as long as the number stays, since who writes changes it first, and never back. A writer that died in between leaves an odd number: readers then use no
 //! copy, and the next writer of the slot passes on to the next even one.
 //!
 //! Between processes the numbers are in a file, read and written by eight bytes at a time: a check
-//! is one `pread`, and no process is ever behind. Alone on a directory, they are in memory.
+//! is one `pread`, and no process is ever behind. The disk's room for them is taken when it is
+//! opened, so that a full one has no say in a revocation. Alone on a directory, they are in memory.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::FallocateFlags;
+
+use crate::error::Error;
+use crate::file::private::open_private;
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -27,6 +33,13 @@ pub(crate) enum Generations {
 impl Generations {
     pub(crate) fn alone(slots: usize) -> Generations {
         Generations::Alone((0..slots).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    pub(crate) fn shared(path: &Path, slots: usize) -> Result<Generations, Error> {
+        let file = open_private(path).map_err(|e| Error::io("open", path, e))?;
+        // It changes nothing that is there. Not every file system can, and then it is as before.
+        let _ = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, 8 * slots as u64);
+        Ok(Generations::Shared(file))
     }
 
     /// Returns the number of a slot; one that was never written is 0.

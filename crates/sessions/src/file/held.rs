@@ -8,6 +8,9 @@ use crate::file::bucket::Bucket;
 use crate::file::shelf::{Found, Shelf, name_text};
 use crate::file::stripes::Turn;
 
+/// How often a bucket may be removed from under one write.
+const REMOVALS: usize = 4;
+
 pub(crate) struct Held<'a> {
     pub(crate) shelf: &'a Shelf,
     pub(crate) name: u128,
@@ -25,8 +28,13 @@ impl Held<'_> {
     pub(crate) fn settle(&self) -> Result<(), Error> {
         match self.shelf.generation(self.name) {
             Some(_) => Ok(()),
-            None => self.between(|| Ok(())).map(drop),
+            None => self.outdate(),
         }
+    }
+
+    /// Ends all copies there are.
+    pub(crate) fn outdate(&self) -> Result<(), Error> {
+        self.between(|| Ok(())).map(drop)
     }
 
     /// Writes the file, in place of the one that was found `at` this bucket, and returns for how
@@ -37,23 +45,26 @@ impl Held<'_> {
         at: Option<&Arc<Bucket>>,
         expires_ms: u64,
     ) -> Result<Option<u64>, Error> {
-        let end_s = self.shelf.end_s(expires_ms);
+        self.in_bucket(expires_ms, |to| self.publish_in(to, bytes, at))
+    }
+
+    fn publish_in(
+        &self,
+        to: &Bucket,
+        bytes: &[u8],
+        at: Option<&Arc<Bucket>>,
+    ) -> Result<Option<u64>, Error> {
         let draft = self.shelf.draft_name();
-        let mut to = self.shelf.bucket(end_s)?;
         match to.draft(&draft, bytes) {
-            // A bucket that somebody has removed.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                to = self.shelf.make(end_s, Some(&to))?;
-                to.draft(&draft, bytes).map_err(|e| self.shelf.failed("write to", e))?;
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(|e| self.shelf.failed("write to", e))?,
         }
         let text = name_text(self.name);
         let published = self.between(|| {
             if let Some(at) = at.filter(|at| at.end_s != to.end_s) {
-                at.rename(&text, &to, &text)?;
+                at.rename(&text, to, &text)?;
             }
-            to.rename(draft.as_bytes(), &to, &text)
+            to.rename(draft.as_bytes(), to, &text)
         });
         if matches!(published, Ok(Some(_))) {
             at.iter().for_each(|at| at.add(-1));
@@ -65,16 +76,37 @@ impl Held<'_> {
         published
     }
 
+    /// Does something in the bucket for this time. If it finds nothing, that may be the bucket:
+    /// another process, whose clock is ahead, may have removed it. Then it is made anew.
+    fn in_bucket(
+        &self,
+        expires_ms: u64,
+        work: impl Fn(&Bucket) -> Result<Option<u64>, Error>,
+    ) -> Result<Option<u64>, Error> {
+        let end_s = self.shelf.end_s(expires_ms);
+        let mut to = self.shelf.bucket(end_s)?;
+        for _ in 0..REMOVALS {
+            let done = work(&to)?;
+            let fail = |e| self.shelf.failed("look for a bucket in", e);
+            if done.is_some() || to.is_in(&self.shelf.root).map_err(fail)? {
+                return Ok(done);
+            }
+            to = self.shelf.make(end_s)?;
+        }
+        Err(self.shelf.failed("write to", io::ErrorKind::NotFound.into()))
+    }
+
     /// Moves the file to the bucket for another time. `None`: it expired meanwhile.
     pub(crate) fn shift(&self, at: &Bucket, expires_ms: u64) -> Result<Option<u64>, Error> {
-        let to = self.shelf.bucket(self.shelf.end_s(expires_ms))?;
         let text = name_text(self.name);
-        let shifted = self.between(|| at.rename(&text, &to, &text))?;
-        if shifted.is_some() {
-            at.add(-1);
-            to.add(1);
-        }
-        Ok(shifted)
+        self.in_bucket(expires_ms, |to| {
+            let shifted = self.between(|| at.rename(&text, to, &text))?;
+            if shifted.is_some() {
+                at.add(-1);
+                to.add(1);
+            }
+            Ok(shifted)
+        })
     }
 
     /// Removes the file. `None`: it expired meanwhile.

@@ -14,6 +14,7 @@ mod held;
 #[cfg(all(test, loom))]
 mod models;
 mod pass;
+mod private;
 mod shelf;
 mod stripes;
 
@@ -30,6 +31,7 @@ use crate::id::{Handle, user_name};
 use crate::record::Record;
 use crate::store::{Census, Cleaned, Store, Swap};
 use copies::Copies;
+use private::{make_private, open_private, write_private};
 use shelf::{Found, Shelf};
 
 const MARKER: &str = "larder-sessions";
@@ -43,7 +45,10 @@ const RECOUNT_MS: u64 = 10 * 60 * 1000;
 /// A check is answered from a copy in memory, which is known to be what is on disk by one `pread` of
 /// eight bytes: what another process has changed or revoked is seen by the next check here, not a
 /// while later. Nothing is synced: what was acknowledged survives the death of the process, not of
-/// the machine, which may lose the last seconds. A file that it has torn is passed over.
+/// the machine, which may lose the last seconds, and then what was revoked in them is there again.
+/// A file that it has torn is passed over.
+///
+/// The processes are one user's: nobody else reads or writes what is made here.
 ///
 /// Files that are deleted by hand are noticed at their next touch.
 pub struct FileStore {
@@ -66,7 +71,8 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
-    /// How many sessions are kept in memory too, beside the files. 0 keeps none. Default 65,536.
+    /// How many sessions are kept in memory too, beside the files: of those whose values have up to
+    /// 4 KiB, so that the default are 256 MiB at most. 0 keeps none. Default 65,536.
     ///
     /// # Panics
     /// When above 16,777,216.
@@ -113,7 +119,7 @@ impl FileSettings {
 
 /// Claims the directory, or recognises it as claimed.
 fn claim(root: &Path) -> Result<(), Error> {
-    fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    make_private(root).map_err(|e| Error::io("create", root, e))?;
     let marker = root.join(MARKER);
     match fs::read_to_string(&marker) {
         Ok(text) if text.is_empty() || text.lines().next() == Some(FORMAT_LINE) => {}
@@ -127,13 +133,13 @@ fn claim(root: &Path) -> Result<(), Error> {
         }
         Err(e) => return Err(Error::io("read", &marker, e)),
     }
-    fs::write(&marker, format!("{FORMAT_LINE}\n")).map_err(|e| Error::io("write", &marker, e))
+    let written = write_private(&marker, &format!("{FORMAT_LINE}\n"));
+    written.map_err(|e| Error::io("write", &marker, e))
 }
 
 fn lock(root: &Path, is_alone: bool) -> Result<File, Error> {
     let path = root.join("users.lock");
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(|e| Error::io("open", &path, e))?;
+    let file = open_private(&path).map_err(|e| Error::io("open", &path, e))?;
     let locked = if is_alone { file.try_lock() } else { file.try_lock_shared() };
     match locked {
         Ok(()) => Ok(file),
@@ -184,7 +190,10 @@ impl FileStore {
     }
 
     fn load_cold(&self, name: u128, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
-        let found = self.sessions.read(name, now_ms)?;
+        let found = match self.copies.is_off() {
+            true => self.sessions.read_once(name, now_ms)?,
+            false => self.sessions.read(name, now_ms)?,
+        };
         Ok(found.and_then(|found| self.accept(name, &found, now_ms)))
     }
 
@@ -274,7 +283,12 @@ impl Store for FileStore {
     fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
         let name = handle.number();
         let held = self.sessions.lock(name)?;
-        let Some(found) = held.find(now_ms)? else { return Ok(None) };
+        // Whatever the clock here says: another process may be behind, and take it for alive.
+        let Some(found) = held.find(0)? else {
+            // Cleaned up by one that is ahead; of those who are behind, who has a copy is told.
+            held.outdate()?;
+            return Ok(None);
+        };
         let last = self.accept(name, &found, now_ms);
         let removed = held.remove(&found.bucket)?;
         self.copies.remove(name);

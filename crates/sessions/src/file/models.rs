@@ -44,7 +44,6 @@ impl Model {
         let found = *self.file.lock().unwrap();
         if let Some(value) = found
             && is_settled(before)
-            && self.number() == before
         {
             *self.copy.lock().unwrap() = Some((before, value));
         }

@@ -12,7 +12,8 @@
 //! leaves the old content for longer, and has told nobody that it was replaced.
 //!
 //! A reader looks through the buckets, the latest first, since what is in use was put off last. What
-//! it finds was there at some moment of the call. To know that there is nothing it has to be sure
+//! it finds was there at some moment of the call; a copy of it is good while the slot's generation
+//! is what it was before the look, if that was even. To know that there is nothing it has to be sure
 //! that nothing moved past it: that the slot's generation was even and stayed, and the table's too.
 //!
 //! Removing what has expired takes no lock: the rename of a write that comes too late fails, and then
@@ -34,6 +35,7 @@ use crate::file::bucket::{Bucket, Look, Table, make_dir, open_dir, parse_end};
 use crate::file::generations::{Generations, is_settled};
 use crate::file::held::Held;
 use crate::file::pass::Pass;
+use crate::file::private::make_private;
 use crate::file::stripes::Stripes;
 
 /// Names with one generation: few enough to be 32 KiB, and so many that a write elsewhere costs
@@ -81,11 +83,11 @@ impl Shelf {
     /// Opens a shelf, or makes it. Looks at the names of its buckets, and into none.
     pub(crate) fn open(path: PathBuf, is_alone: bool, wait: Duration) -> Result<Shelf, Error> {
         let locks = path.join("locks");
-        fs::create_dir_all(&locks).map_err(|e| Error::io("create", &locks, e))?;
+        make_private(&locks).map_err(|e| Error::io("create", &locks, e))?;
         let root = open_dir(&path).map_err(|e| Error::io("open", &path, e))?;
         let generations = match is_alone {
             true => Generations::alone(SLOTS + 1),
-            false => Generations::Shared(open_numbers(&path.join("generations"))?),
+            false => Generations::shared(&path.join("generations"), SLOTS + 1)?,
         };
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(Error::random)?;
@@ -141,12 +143,12 @@ impl Shelf {
         for _ in 0..LOOKS {
             let before = number()?;
             let table = self.table.load();
-            let found = self.probe(&table, name, now_ms)?;
-            let is_good = number()? == before && is_settled(before);
-            if let Some((bytes, bucket)) = found {
-                let generation = is_good.then_some(before);
+            if let Some((bytes, bucket)) = self.probe(&table, name, now_ms)? {
+                // If somebody began to write meanwhile, nobody will find this number again.
+                let generation = Some(before).filter(|before| is_settled(*before));
                 return Ok(Some(Found { bytes, bucket, generation }));
             }
+            let is_good = number()? == before && is_settled(before);
             if is_good && self.is_current(&table)? {
                 return Ok(None);
             }
@@ -157,6 +159,14 @@ impl Shelf {
         let held = self.lock(name)?;
         held.settle()?;
         held.find(now_ms)
+    }
+
+    /// Reads a file of which no copy will be kept: no number is needed for what is found.
+    pub(crate) fn read_once(&self, name: u128, now_ms: u64) -> Result<Option<Found>, Error> {
+        match self.probe(&self.table.load(), name, now_ms)? {
+            Some((bytes, bucket)) => Ok(Some(Found { bytes, bucket, generation: None })),
+            None => self.read(name, now_ms),
+        }
     }
 
     /// Looks through the buckets that are not over.
@@ -200,6 +210,15 @@ impl Shelf {
         Ok(self.table_generation()? == table.generation)
     }
 
+    /// Opens a bucket, unless it is open: as what is under its name by now, since another process
+    /// whose clock is ahead may have removed it, and one whose clock is not made it anew.
+    fn open_bucket(&self, table: &Table, end_s: u64) -> io::Result<Arc<Bucket>> {
+        match table.bucket(end_s) {
+            Some(bucket) if bucket.is_in(&self.root)? => Ok(Arc::clone(bucket)),
+            _ => Bucket::open(&self.root, end_s).map(Arc::new),
+        }
+    }
+
     /// Lists the buckets, and keeps those open that are open.
     pub(crate) fn reload(&self) -> Result<(), Error> {
         let _one = self.reloading.lock();
@@ -213,15 +232,12 @@ impl Shelf {
         ends.sort_unstable_by(|a, b| b.cmp(a));
         let mut buckets = Vec::with_capacity(ends.len().min(MAX_BUCKETS));
         for end_s in ends.into_iter().take(MAX_BUCKETS) {
-            match before.bucket(end_s).map(Arc::clone) {
-                Some(bucket) => buckets.push(bucket),
-                None => match Bucket::open(&self.root, end_s) {
-                    Ok(bucket) => buckets.push(Arc::new(bucket)),
-                    // Removed since the listing, or a file of somebody's.
-                    Err(e) if matches!(e.kind(), io::ErrorKind::NotFound) => {}
-                    Err(e) if matches!(e.kind(), io::ErrorKind::NotADirectory) => {}
-                    Err(e) => return Err(self.failed("open a bucket in", e)),
-                },
+            match self.open_bucket(&before, end_s) {
+                Ok(bucket) => buckets.push(bucket),
+                // Removed since the listing, or a file of somebody's.
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound) => {}
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotADirectory) => {}
+                Err(e) => return Err(self.failed("open a bucket in", e)),
             }
         }
         self.table.store(Arc::new(Table { generation, buckets }));
@@ -233,29 +249,25 @@ impl Shelf {
         if let Some(bucket) = self.table.load().bucket(end_s) {
             return Ok(Arc::clone(bucket));
         }
-        self.make(end_s, None)
+        self.make(end_s)
     }
 
-    /// Makes a bucket, unless the table has one other than `removed`, which is no more. Of threads
-    /// that find it missing at once, one makes it and the others take that: a second one for the
-    /// same directory would not know what was counted in the first.
-    pub(crate) fn make(
-        &self,
-        end_s: u64,
-        removed: Option<&Arc<Bucket>>,
-    ) -> Result<Arc<Bucket>, Error> {
+    /// Makes a bucket, even if the table has it: it may have been removed since. Of threads that
+    /// find it missing at once, one makes it and the others take that: a second one for the same
+    /// directory would not know what was counted in the first.
+    pub(crate) fn make(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
         let fail = |e| self.failed("make a bucket in", e);
         let _turn = self.stripes.lock_table()?;
-        if let Some(made) = self.table.load().bucket(end_s)
-            && removed.is_none_or(|removed| !Arc::ptr_eq(removed, made))
+        let is_new = make_dir(&self.root, end_s).map_err(fail)?;
+        if !is_new
+            && let Some(made) = self.table.load().bucket(end_s)
+            && made.is_in(&self.root).map_err(fail)?
         {
             return Ok(Arc::clone(made));
         }
-        let is_new = make_dir(&self.root, end_s).map_err(fail)?;
         // Before anything is in it: who finds nothing has to know of it.
         self.generations.begin(TABLE).map_err(fail)?;
         self.generations.end(TABLE).map_err(fail)?;
-        self.forget(end_s);
         self.reload()?;
         let table = self.table.load();
         let bucket = table.bucket(end_s).ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;
@@ -271,15 +283,6 @@ impl Shelf {
         self.generations.begin(TABLE).map_err(fail)?;
         self.generations.end(TABLE).map_err(fail)?;
         self.reload()
-    }
-
-    /// Drops a bucket from the table, so that it is opened anew.
-    fn forget(&self, end_s: u64) {
-        let _one = self.reloading.lock();
-        let table = self.table.load();
-        let keep = |bucket: &&Arc<Bucket>| bucket.end_s != end_s;
-        let buckets = table.buckets.iter().filter(keep).cloned().collect();
-        self.table.store(Arc::new(Table { generation: u64::MAX, buckets }));
     }
 }
 
@@ -304,9 +307,4 @@ pub(crate) fn name_text(name: u128) -> [u8; 32] {
         pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
     text
-}
-
-fn open_numbers(path: &Path) -> Result<fs::File, Error> {
-    let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
-    file.map_err(|e| Error::io("open", path, e))
 }

@@ -9,7 +9,7 @@
 //! kind.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::Error;
+use crate::file::private::open_private;
 
 const STRIPES: usize = 64;
 /// The one after the last stripe: whoever adds or removes a bucket.
@@ -73,7 +74,10 @@ impl Stripes {
             let path = || self.dir.join(format!("{nth:02x}"));
             let file = match &mut *turn {
                 Some(file) => file,
-                none => none.insert(open(&path())?),
+                none => {
+                    let path = path();
+                    none.insert(open_private(&path).map_err(|e| Error::io("open", &path, e))?)
+                }
             };
             self.lock_file(file, began, &path)?;
         }
@@ -112,9 +116,4 @@ impl Drop for Turn<'_> {
             let _ = file.unlock();
         }
     }
-}
-
-fn open(path: &Path) -> Result<File, Error> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    file.map_err(|e| Error::io("open", path, e))
 }
