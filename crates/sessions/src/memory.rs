@@ -5,12 +5,13 @@
 //! without a lock. Accounts are entries of a second map, and know no order with the first.
 //!
 //! Clean-up looks at what has expired by a calendar: a session is noted under the bucket of time
-//! in which it is to expire, at its creation and whenever it is touched. A bucket that is over is
-//! taken out whole, and each of its sessions looked at once: one that was touched is noted under a
-//! later bucket too, and left alone.
+//! in which it is to expire, from its creation on, and its note moves with it and ends with it. A
+//! note is moved after the session was: those of two that change it at once may be moved in the
+//! other order, so that one is left under a bucket that is not the session's any more. Clean-up, which
+//! takes it out when that is over, notes a session that it finds alive anew: every session has a
+//! note, or will have one.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -39,12 +40,52 @@ pub struct MemoryStore {
     max_sessions: usize,
 }
 
-/// What expires when, by the end of the bucket. Under its mutex, which is held for a push or a
-/// removal.
+/// What expires when. Under its mutex, which is held for a note or a step of the clean-up.
 #[derive(Default)]
 struct Calendar {
-    sessions: BTreeMap<u64, Vec<u128>>,
-    accounts: BTreeMap<u64, Vec<u128>>,
+    sessions: Notes,
+    accounts: Notes,
+}
+
+#[derive(Default)]
+struct Notes {
+    /// By the end of the bucket.
+    buckets: BTreeMap<u64, HashSet<u128, foldhash::fast::RandomState>>,
+    /// Of buckets that are over.
+    due: Vec<u128>,
+}
+
+impl Notes {
+    /// Moves a note from one bucket to another, or begins it, or ends it.
+    fn shift(&mut self, name: u128, from: Option<u64>, to: Option<u64>) {
+        if let Some(from) = from
+            && let Some(names) = self.buckets.get_mut(&from)
+        {
+            names.remove(&name);
+            if names.is_empty() {
+                self.buckets.remove(&from);
+            }
+        }
+        if let Some(to) = to {
+            self.buckets.entry(to).or_default().insert(name);
+        }
+    }
+
+    /// Takes out up to `budget` names of what is over.
+    fn take(&mut self, now_ms: u64, budget: usize) -> Vec<u128> {
+        while self.due.len() < budget
+            && let Some(bucket) = self.buckets.first_entry()
+            && *bucket.key() <= now_ms
+        {
+            self.due.extend(bucket.remove());
+        }
+        self.due.split_off(self.due.len().saturating_sub(budget))
+    }
+
+    fn count_over(&self, now_ms: u64) -> usize {
+        let over = self.buckets.range(..=now_ms).map(|(_, names)| names.len());
+        self.due.len() + over.sum::<usize>()
+    }
 }
 
 impl Default for MemoryStore {
@@ -80,9 +121,13 @@ impl MemoryStore {
         expires_ms.div_ceil(width_ms).saturating_mul(width_ms)
     }
 
-    fn enter(&self, name: u128, record: &Record) {
-        let bucket = self.bucket(record.expires_ms());
-        self.calendar(name).lock().sessions.entry(bucket).or_default().push(name);
+    /// Notes that a session expires in another bucket than before, if it does.
+    fn note(&self, name: u128, before: Option<&Record>, now: Option<&Record>) {
+        let bucket = |record: &Record| self.bucket(record.expires_ms());
+        let (from, to) = (before.map(bucket), now.map(bucket));
+        if from != to {
+            self.calendar(name).lock().sessions.shift(name, from, to);
+        }
     }
 
     /// Replaces the session by what `change` makes of it; `Err` is why not, with nothing done.
@@ -90,47 +135,35 @@ impl MemoryStore {
         &self,
         handle: Handle,
         now_ms: u64,
-        change: impl Fn(&Arc<Record>) -> Result<Option<Record>, T>,
-    ) -> Result<Option<Arc<Record>>, Option<T>> {
+        change: impl Fn(&Arc<Record>) -> Result<Record, T>,
+    ) -> Result<Arc<Record>, Option<T>> {
         let sessions = self.sessions.pin();
         let computed = sessions.compute(handle.number(), |entry| match entry {
             Some((_, record)) if record.is_live(now_ms) => match change(record) {
-                Ok(Some(changed)) => Operation::Insert(Arc::new(changed)),
-                Ok(None) => Operation::Remove,
+                Ok(changed) => Operation::Insert(Arc::new(changed)),
                 Err(why) => Operation::Abort(Some(why)),
             },
             _ => Operation::Abort(None),
         });
         match computed {
-            Compute::Updated { new: (_, new), .. } => Ok(Some(new.clone())),
-            Compute::Removed(_, old) => Ok(Some(old.clone())),
+            Compute::Updated { old: (_, old), new: (_, new) } => {
+                self.note(handle.number(), Some(old), Some(new));
+                Ok(new.clone())
+            }
             Compute::Aborted(why) => Err(why),
-            Compute::Inserted(..) => unreachable!("nothing is inserted where nothing was"),
+            Compute::Inserted(..) | Compute::Removed(..) => unreachable!("it is replaced"),
         }
     }
 
     /// Takes up to `budget` names out of what is over, from all calendars in turn.
-    fn due(
-        &self,
-        now_ms: u64,
-        budget: usize,
-        of: fn(&mut Calendar) -> &mut BTreeMap<u64, Vec<u128>>,
-    ) -> Vec<u128> {
+    fn due(&self, now_ms: u64, budget: usize, of: fn(&mut Calendar) -> &mut Notes) -> Vec<u128> {
         let mut due = Vec::new();
         for calendar in &self.calendars {
-            let mut calendar = calendar.lock();
-            let buckets = of(&mut calendar);
-            while let Some(mut bucket) = buckets.first_entry() {
-                let room = budget - due.len();
-                if *bucket.key() > now_ms || room == 0 {
-                    break;
-                }
-                let names = bucket.get_mut();
-                due.extend(names.drain(names.len().saturating_sub(room)..));
-                if names.is_empty() {
-                    bucket.remove();
-                }
+            let room = budget - due.len();
+            if room == 0 {
+                break;
             }
+            due.extend(of(&mut calendar.lock()).take(now_ms, room));
         }
         due
     }
@@ -163,8 +196,9 @@ impl Store for MemoryStore {
         if sessions.len() >= self.max_sessions {
             return Err(Error::full(self.max_sessions));
         }
-        self.enter(handle.number(), &record);
-        sessions.insert(handle.number(), Arc::new(record));
+        let record = Arc::new(record);
+        sessions.insert(handle.number(), Arc::clone(&record));
+        self.note(handle.number(), None, Some(&record));
         Ok(())
     }
 
@@ -175,22 +209,12 @@ impl Store for MemoryStore {
         record: Record,
         now_ms: u64,
     ) -> Result<Swap, Error> {
-        let bucket_before = Cell::new(0);
         let swapped = self.replace(handle, now_ms, |now| match now.version == expected {
-            true => {
-                bucket_before.set(self.bucket(now.expires_ms()));
-                Ok(Some(record.clone()))
-            }
+            true => Ok(record.clone()),
             false => Err(now.clone()),
         });
         Ok(match swapped {
-            Ok(stored) => {
-                let stored = stored.expect("a save removes nothing");
-                if self.bucket(stored.expires_ms()) != bucket_before.get() {
-                    self.enter(handle.number(), &stored);
-                }
-                Swap::Stored(stored)
-            }
+            Ok(stored) => Swap::Stored(stored),
             Err(Some(now)) => Swap::Moved(now),
             Err(None) => Swap::Gone,
         })
@@ -198,17 +222,18 @@ impl Store for MemoryStore {
 
     fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error> {
         let touched = self.replace(handle, now_ms, |now| match now.expires_ms < expires_ms {
-            true => Ok(Some(Record::clone(now).with_expires_ms(expires_ms))),
+            true => Ok(Record::clone(now).with_expires_ms(expires_ms)),
             false => Err(()),
         });
-        if let Ok(Some(record)) = &touched {
-            self.enter(handle.number(), record);
-        }
         Ok(!matches!(touched, Err(None)))
     }
 
     fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
-        Ok(self.replace::<()>(handle, now_ms, |_| Ok(None)).unwrap_or(None))
+        // Whether it has expired or not: the clock may be set back.
+        let sessions = self.sessions.pin();
+        let Some(last) = sessions.remove(&handle.number()) else { return Ok(None) };
+        self.note(handle.number(), Some(last), None);
+        Ok(last.is_live(now_ms).then(|| Arc::clone(last)))
     }
 
     fn load_user(&self, user: &str, _: u64) -> Result<Account, Error> {
@@ -226,14 +251,14 @@ impl Store for MemoryStore {
             None if expected == 0 => Operation::Insert(account.clone()),
             _ => Operation::Abort(()),
         });
-        let was_bucket = match computed {
+        let from = match computed {
             Compute::Aborted(()) => return Ok(false),
             Compute::Updated { old: (_, old), .. } => Some(self.bucket(old.expires_ms)),
             _ => None,
         };
-        let bucket = self.bucket(account.expires_ms);
-        if was_bucket != Some(bucket) {
-            self.calendar(name).lock().accounts.entry(bucket).or_default().push(name);
+        let to = Some(self.bucket(account.expires_ms));
+        if from != to {
+            self.calendar(name).lock().accounts.shift(name, from, to);
         }
         Ok(true)
     }
@@ -242,22 +267,29 @@ impl Store for MemoryStore {
         let due = self.due(now_ms, budget, |calendar| &mut calendar.sessions);
         let sessions = self.sessions.pin();
         let is_over = |_: &u128, record: &Arc<Record>| !record.is_live(now_ms);
-        let remove = |name: &&u128| matches!(sessions.remove_if(*name, is_over), Ok(Some(_)));
-        let removed = due.iter().filter(remove).count();
+        let mut removed = 0;
+        for &name in &due {
+            match sessions.remove_if(&name, is_over) {
+                Ok(found) => removed += usize::from(found.is_some()),
+                Err((_, alive)) => self.note(name, None, Some(alive)),
+            }
+        }
         let accounts = self.accounts.pin();
         for name in self.due(now_ms, budget, |calendar| &mut calendar.accounts) {
-            let _ = accounts.remove_if(&name, |_, account| account.expires_ms <= now_ms);
+            if let Err((_, alive)) =
+                accounts.remove_if(&name, |_, account| account.expires_ms <= now_ms)
+            {
+                let to = Some(self.bucket(alive.expires_ms));
+                self.calendar(name).lock().accounts.shift(name, None, to);
+            }
         }
         Ok(Cleaned { removed, is_more: due.len() == budget })
     }
 
     fn census(&self, now_ms: u64) -> Census {
-        let over = |calendar: &Mutex<Calendar>| {
-            let calendar = calendar.lock();
-            calendar.sessions.range(..=now_ms).map(|(_, names)| names.len() as u64).sum::<u64>()
-        };
+        let over = |calendar: &Mutex<Calendar>| calendar.lock().sessions.count_over(now_ms) as u64;
         let all = self.sessions.len() as u64;
-        // Some that are noted there were touched or revoked since.
+        // Notes are behind by as much as others are doing now.
         let backlog = self.calendars.iter().map(over).sum::<u64>().min(all);
         Census::new(all - backlog, backlog)
     }
