@@ -104,6 +104,11 @@ impl SqliteStore {
     }
 }
 
+/// A time as SQLite can keep it: the last ones there are stand for all after them.
+fn number(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
 /// The row of a session.
 fn find(
     conn: &Connection,
@@ -124,7 +129,7 @@ impl Store for SqliteStore {
     fn create(&self, handle: Handle, record: Record, _: u64) -> Result<(), Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
         self.write("store a session", |tx| {
-            let row = params![name, record.version(), record.expires_ms(), body];
+            let row = params![name, record.version(), number(record.expires_ms()), body];
             tx.prepare_cached(CREATE)?.execute(row)
         })?;
         Ok(())
@@ -139,7 +144,7 @@ impl Store for SqliteStore {
     ) -> Result<Swap, Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
         let moved = self.write("store a session", |tx| {
-            let (version, expires_ms) = (record.version(), record.expires_ms());
+            let (version, expires_ms) = (record.version(), number(record.expires_ms()));
             let row = params![name, expected, version, expires_ms, body, now_ms];
             match tx.prepare_cached(SAVE)?.execute(row)? {
                 1 => Ok(None),
@@ -157,7 +162,7 @@ impl Store for SqliteStore {
     fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error> {
         let name = handle.to_bytes();
         self.write("touch a session", |tx| {
-            let row = params![name, expires_ms, now_ms];
+            let row = params![name, number(expires_ms), now_ms];
             let is_touched = tx.prepare_cached(TOUCH)?.execute(row)? == 1;
             Ok(is_touched || find(tx, LOAD, params![name, now_ms])?.is_some())
         })
@@ -186,7 +191,7 @@ impl Store for SqliteStore {
     fn save_user(&self, expected: u64, mut account: Account, _: u64) -> Result<bool, Error> {
         account.version = expected + 1;
         let name = user_name(account.user()).to_be_bytes();
-        let (expires_ms, body) = (account.expires_ms(), account.encode());
+        let (expires_ms, body) = (number(account.expires_ms()), account.encode());
         let changed = self.write("store an account", |tx| match expected {
             0 => tx.prepare_cached(CREATE_USER)?.execute(params![name, expires_ms, body]),
             _ => tx.prepare_cached(SAVE_USER)?.execute(params![name, expected, expires_ms, body]),

@@ -30,6 +30,7 @@ impl Sweeper {
         every: Duration,
         budget: usize,
     ) -> std::io::Result<Sweeper> {
+        assert!(!every.is_zero(), "a clean-up every 0 s");
         let bell = Arc::new(Bell::default());
         let for_thread = Arc::clone(&bell);
         let work = move || {
@@ -47,11 +48,14 @@ impl Sweeper {
 impl Bell {
     /// Rests for as long; false when it is over.
     fn rest(&self, rest: Duration) -> bool {
-        let until = Instant::now() + rest;
+        // A rest that no clock can tell the end of is as long as its thread.
+        let until = Instant::now().checked_add(rest);
         let mut is_over = self.is_over.lock();
         while !*is_over {
-            if self.rung.wait_until(&mut is_over, until).timed_out() {
-                break;
+            match until {
+                Some(until) if self.rung.wait_until(&mut is_over, until).timed_out() => break,
+                Some(_) => {}
+                None => self.rung.wait(&mut is_over),
             }
         }
         !*is_over
@@ -71,5 +75,23 @@ impl Drop for Sweeper {
 impl fmt::Debug for Sweeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sweeper").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_may_be_as_long_as_it_likes() {
+        let bell = Arc::new(Bell::default());
+        let resting = thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || bell.rest(Duration::MAX)
+        });
+        *bell.is_over.lock() = true;
+        bell.rung.notify_all();
+        assert!(!resting.join().expect("no time is too long"));
+        assert!(Bell::default().rest(Duration::from_millis(1)));
     }
 }
