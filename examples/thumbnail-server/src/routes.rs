@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use larder_serve::{Reply, Request, Router};
 
 use crate::app::App;
+use crate::format::Format;
 use crate::library::{Neighbours, Photo};
 use crate::replies::{not_found, page, unavailable};
 use crate::thumbnail::Wish;
@@ -73,10 +74,11 @@ fn photo(app: &App, request: &Request) -> Reply {
 
 fn thumb(app: &App, request: &Request) -> Reply {
     let size = request.param("size").and_then(number).and_then(|size| u32::try_from(size).ok());
-    let id = request.param("name").and_then(|name| name.strip_suffix(".jpg")).and_then(number);
-    match (size.filter(|size| thumbnail::SIZES.contains(size)), id) {
-        (Some(size), Some(id)) => {
-            let wish = Wish { size, query: request.query(), is_plain: is_plain(request) };
+    let named = request.param("name").and_then(|name| Format::of(name, request));
+    let id_and_format = named.and_then(|(id, format)| Some((number(id)?, format)));
+    match (size.filter(|size| thumbnail::SIZES.contains(size)), id_and_format) {
+        (Some(size), Some((id, format))) => {
+            let wish = Wish { size, format, query: request.query(), is_plain: is_plain(request) };
             thumbnail::reply(app, id, wish)
         }
         _ => not_found(request.path()),

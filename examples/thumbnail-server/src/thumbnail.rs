@@ -3,7 +3,8 @@
 //! ```text
 //! memo (id -> photograph)  --miss-->  pool --> SQLite
 //!   |
-//! files (path, version, size) --hit--> the open descriptor, and hot from now on
+//! files (path, version, size, encoding) --hit--> the open descriptor, and hot from now on,
+//!   |                                              unless the encoding was chosen by `Accept`
 //!   |
 //!   +-- miss, first: decode on this worker, publish, reply
 //!   +-- miss, made by another worker: the connection is parked, this worker is free
@@ -15,9 +16,10 @@ use http::StatusCode;
 use http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use larder_files::{Begin, Body, Entry, Flight, Lease};
 use larder_serve::Reply;
-use larder_thumbs::Source;
+use larder_thumbs::{Preset, Source};
 
 use crate::app::App;
+use crate::format::Format;
 use crate::import;
 use crate::library::{Photo, Stamp};
 use crate::replies::{gone, placeholder, unavailable};
@@ -49,10 +51,18 @@ enum Asked {
 pub struct Wish<'a> {
     /// The longest edge in pixels, one of [`SIZES`].
     pub size: u32,
+    /// Its encoding.
+    pub format: Format,
     /// What follows the `?` of the URL.
     pub query: Option<&'a str>,
     /// Whether the path is spelled as we write it.
     pub is_plain: bool,
+}
+
+impl Wish<'_> {
+    fn preset(&self) -> Preset {
+        Preset::new(self.size).output(self.format.output)
+    }
 }
 
 impl Asked {
@@ -68,11 +78,12 @@ impl Asked {
 
 /// Answers a request for a thumbnail of photograph `id`.
 pub fn reply(app: &App, id: i64, wish: Wish<'_>) -> Reply {
-    match app.photo(id) {
+    let reply = match app.photo(id) {
         Ok(Some(photo)) => answer(app, &photo, wish, false),
         Ok(None) => gone(),
         Err(error) => unavailable(&error),
-    }
+    };
+    wish.format.mark(reply)
 }
 
 /// What the cache knows a photograph by: its path below the folder, so that the folder may move.
@@ -92,13 +103,13 @@ fn answer(app: &App, photo: &Photo, wish: Wish<'_>, is_fresh: bool) -> Reply {
             return placeholder(status, problem);
         }
     } else {
-        match app.thumbs.begin(key_source(photo), &photo.version, wish.size) {
-            Begin::Hit(entry) => return delivered(&entry, asked),
-            Begin::Busy(flight) => return parked(flight, asked),
+        match app.thumbs.begin(key_source(photo), &photo.version, wish.preset()) {
+            Begin::Hit(entry) => return delivered(&entry, wish.format, asked),
+            Begin::Busy(flight) => return parked(flight, wish.format, asked),
             Begin::Refused(refusal) if may_use() => return failed(&refusal.to_error().into()),
             // It was refused as it was; now it is another.
             Begin::Refused(_) => {}
-            Begin::Make(lease) if may_use() => return make(app, photo, wish.size, lease, asked),
+            Begin::Make(lease) if may_use() => return make(app, photo, wish, lease, asked),
             // Those who wait for the old version are told to come again.
             Begin::Make(lease) => drop(lease),
         }
@@ -116,38 +127,41 @@ fn is_current(app: &App, photo: &Photo) -> bool {
         .is_ok_and(|meta| import::stamp(&meta) == photo.stamp)
 }
 
-fn make(app: &App, photo: &Photo, size: u32, lease: Lease, asked: Asked) -> Reply {
-    match app.thumbs.make(lease, &Source::path(app.path(photo)), size) {
-        Ok(entry) => delivered(&entry, asked),
+fn make(app: &App, photo: &Photo, wish: Wish<'_>, lease: Lease, asked: Asked) -> Reply {
+    match app.thumbs.make(lease, &Source::path(app.path(photo)), wish.preset()) {
+        Ok(entry) => delivered(&entry, wish.format, asked),
         Err(error) => failed(&error),
     }
 }
 
 /// The connection waits for another worker's thumbnail; this worker does not.
-fn parked(flight: Flight, asked: Asked) -> Reply {
+fn parked(flight: Flight, format: Format, asked: Asked) -> Reply {
     let (ticket, reply) = Reply::later();
     flight.on_ready(move |made| {
-        ticket.complete(match made {
-            Ok(entry) => delivered(&entry, asked),
+        let reply = match made {
+            Ok(entry) => delivered(&entry, format, asked),
             Err(error) => failed(&error.into()),
-        });
+        };
+        ticket.complete(format.mark(reply));
     });
     reply
 }
 
 /// Replies with a thumbnail by descriptor; the server keeps it in memory from then on, unless the
-/// URL says something else: anybody could then fill the memory with copies of one picture.
-fn delivered(entry: &Entry, asked: Asked) -> Reply {
+/// URL says something else (anybody could then fill the memory with copies of one picture), or does
+/// not say enough: the next who asks may want another encoding.
+fn delivered(entry: &Entry, format: Format, asked: Asked) -> Reply {
+    let media_type = format.output.media_type();
     let reply = match entry.body() {
         Body::File { file, offset, len } => Reply::file(Arc::clone(file), *offset, *len),
-        Body::Memory(bytes) => Reply::bytes("image/jpeg", bytes.clone()),
+        Body::Memory(bytes) => Reply::bytes(media_type, bytes.clone()),
     };
     let reply = reply
-        .content_type("image/jpeg")
+        .content_type(media_type)
         .etag(entry.etag())
         .cache_control(if asked == Asked::Right { FOREVER } else { ASK })
         .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if asked == Asked::Other { reply } else { reply.hot() }
+    if asked == Asked::Other || format.varies { reply } else { reply.hot() }
 }
 
 /// A placeholder whose status says whose fault it was.

@@ -1,16 +1,17 @@
 //! `thumbnail-server warm`: makes every thumbnail that is missing.
 //!
-//! Each picture is decoded once for all the sizes it lacks. What another process makes at the
+//! Each picture is decoded once for all the sizes and encodings it lacks. What another process makes at the
 //! same time is left to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use larder_thumbs::Source;
+use larder_thumbs::{Preset, Source};
 
 use crate::app::App;
 use crate::cli::{WarmArgs, cores};
+use crate::format::OFFERED;
 use crate::places::Folders;
 use crate::progress::Progress;
 use crate::thumbnail::key_source;
@@ -42,8 +43,10 @@ pub fn run(args: &WarmArgs) -> Result<()> {
     let mut sizes = args.sizes.clone();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     sizes.dedup();
+    let of_size = |&size| OFFERED.iter().map(move |output| Preset::new(size).output(*output));
+    let presets: Vec<Preset> = sizes.iter().flat_map(of_size).collect();
     let begun = Instant::now();
-    let tally = warm_all(&app, &ids, &sizes, threads);
+    let tally = warm_all(&app, &ids, &presets, threads);
     let seconds = begun.elapsed().as_secs_f64();
     let (made, failed) = (tally.made.into_inner(), tally.failed.into_inner());
     println!(
@@ -70,14 +73,14 @@ fn tell_what_was_not_kept(app: &App) {
     }
 }
 
-fn warm_all(app: &App, ids: &[i64], sizes: &[u32], threads: usize) -> Tally {
+fn warm_all(app: &App, ids: &[i64], presets: &[Preset], threads: usize) -> Tally {
     let (tally, next) = (Tally::default(), AtomicUsize::new(0));
     let progress = Progress::new("making thumbnails");
     std::thread::scope(|scope| {
         for _ in 0..threads.min(ids.len()) {
             scope.spawn(|| {
                 while let Some(&id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match warm_one(app, id, sizes) {
+                    match warm_one(app, id, presets) {
                         Ok(made) => _ = tally.made.fetch_add(made, Ordering::Relaxed),
                         Err(error) => {
                             tally.failed.fetch_add(1, Ordering::Relaxed);
@@ -93,7 +96,7 @@ fn warm_all(app: &App, ids: &[i64], sizes: &[u32], threads: usize) -> Tally {
 }
 
 /// Makes what one photograph lacks and says how many that were.
-fn warm_one(app: &App, id: i64, sizes: &[u32]) -> Result<usize> {
+fn warm_one(app: &App, id: i64, presets: &[Preset]) -> Result<usize> {
     let Some(photo) = app.photo(id)? else { return Ok(0) };
     let name = photo.path.display();
     if let Some(problem) = &photo.problem {
@@ -101,6 +104,6 @@ fn warm_one(app: &App, id: i64, sizes: &[u32]) -> Result<usize> {
     }
     let source = Source::path(app.path(&photo));
     app.thumbs
-        .make_missing(key_source(&photo), &photo.version, &source, sizes)
+        .make_missing(key_source(&photo), &photo.version, &source, presets)
         .map_err(|error| anyhow::anyhow!("{name}: {error}"))
 }

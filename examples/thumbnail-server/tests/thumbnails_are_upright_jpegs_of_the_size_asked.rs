@@ -52,7 +52,7 @@ fn other_sizes_are_404() {
     let (photos, data) = (some_photos(), tempfile::tempdir().unwrap());
     let server = Server::start(photos.path(), data.path());
     let id = server.ids()[0];
-    for path in ["/thumb/161/ID.jpg", "/thumb/0320/ID.jpg", "/thumb/320/ID.png", "/thumb/320/ID"] {
+    for path in ["/thumb/161/ID.jpg", "/thumb/0320/ID.jpg", "/thumb/320/ID.png", "/thumb/320/ID."] {
         assert_eq!(server.get(&path.replace("ID", &id.to_string())).status, 404, "{path}");
     }
     for path in ["/thumb/320/99999.jpg", "/thumb/320/-1.jpg", "/thumb/320/0.jpg"] {

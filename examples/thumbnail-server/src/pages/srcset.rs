@@ -4,6 +4,7 @@
 //! every portrait and for every picture smaller than the size asked for.
 
 use super::Photo;
+use crate::format::SUFFIX;
 
 /// The sizes `/thumb/{size}/` knows, each the longest edge in pixels.
 pub const SIZES: [u32; 4] = [160, 320, 640, 1280];
@@ -47,7 +48,7 @@ fn width_at(photo: &Photo<'_>, size: u32) -> u32 {
 
 /// The address of one thumbnail.
 pub fn thumb_url(photo: &Photo<'_>, size: u32) -> String {
-    format!("/thumb/{size}/{}.jpg?v={}", photo.id, photo.version)
+    format!("/thumb/{size}/{}{SUFFIX}?v={}", photo.id, photo.version)
 }
 
 /// The `srcset` attribute, or `None` where there is only one thumbnail to choose.

@@ -2,6 +2,7 @@
 
 use super::srcset::{Candidate, candidates, srcset};
 use super::*;
+use crate::format::SUFFIX;
 
 const HOSTILE: &str = r#"<script>alert(1)</script>" onload="alert(2)' & <b>"#;
 
@@ -134,6 +135,7 @@ fn srcset_names_the_size_and_describes_the_width() {
     assert_eq!(
         srcset(&sample(250, 500)).unwrap(),
         "/thumb/160/7.jpg?v=ab12 80w, /thumb/320/7.jpg?v=ab12 160w, /thumb/640/7.jpg?v=ab12 250w"
+            .replace(".jpg", SUFFIX)
     );
     assert_eq!(srcset(&sample(100, 50)), None, "one thumbnail is no choice");
 }
