@@ -198,13 +198,15 @@ impl Library {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The id of every photograph, in the order of their paths.
+    /// The id of every photograph, those of the most pixels first: threads that share them out are
+    /// then done at the same time, rather than one long after the others.
     ///
     /// # Errors
     /// When no connection is free in time or the query fails.
     pub fn ids(&self) -> Result<Vec<i64>> {
         let db = self.pool.read()?;
-        let mut query = db.prepare_cached("SELECT id FROM photos ORDER BY path")?;
+        let mut query =
+            db.prepare_cached("SELECT id FROM photos ORDER BY width * height DESC, path")?;
         let rows = query.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
