@@ -93,6 +93,13 @@ impl Index {
 
     /// Enters a file, or what is now known of it; its use is never made older.
     pub(crate) fn enter(&mut self, name: Name, account: Account) {
+        // Most are known and as they were: a cold hit moves them, and no more.
+        if let Some(known) = self.files.get_mut(&name)
+            && known.account.cost == account.cost
+        {
+            known.pass = self.pass;
+            return self.touch(&name, account.used);
+        }
         let known = self.remove(&name).map_or(0, |old| old.used);
         let account = Account { used: account.used.max(known), ..account };
         self.bytes += account.cost;

@@ -181,8 +181,9 @@ impl Name {
     }
 
     pub(crate) fn file_name(&self) -> String {
-        let digits = |byte: &u8| [hex_of(byte >> 4), hex_of(byte & 15)];
-        self.0.iter().flat_map(digits).collect()
+        let mut digits = String::with_capacity(2 * Name::LEN);
+        push_hex(&mut digits, &self.0);
+        digits
     }
 
     /// `xx/yy` below the root.
@@ -190,13 +191,15 @@ impl Name {
         directory_of(&self.0)
     }
 
-    /// `xx/yy/<name>` below `root`.
+    /// `xx/yy/<name>` below `root`: part of every cold hit, so one allocation beside the path's.
     pub(crate) fn path(&self, root: &Path) -> PathBuf {
-        let mut path = PathBuf::with_capacity(root.as_os_str().len() + 2 * Name::LEN + 8);
-        path.push(root);
-        path.push(self.directory());
-        path.push(self.file_name());
-        path
+        let mut below = String::with_capacity(2 * Name::LEN + 6);
+        push_hex(&mut below, &self.0[..1]);
+        below.push('/');
+        push_hex(&mut below, &self.0[1..2]);
+        below.push('/');
+        push_hex(&mut below, &self.0);
+        root.join(below)
     }
 }
 
@@ -205,6 +208,14 @@ pub(crate) fn directory_of(prefix: &[u8]) -> PathBuf {
     let [a, b] = [prefix[0], prefix[1]];
     let digits = [hex_of(a >> 4), hex_of(a & 15), '/', hex_of(b >> 4), hex_of(b & 15)];
     PathBuf::from(String::from_iter(digits))
+}
+
+/// Appends two lower-case digits a byte.
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        text.push(hex_of(byte >> 4));
+        text.push(hex_of(byte & 15));
+    }
 }
 
 fn hex_of(half: u8) -> char {

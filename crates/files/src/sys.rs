@@ -4,13 +4,22 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+/// What is asked of a file at each cold hit.
+pub(crate) struct Facts {
+    pub(crate) len: u64,
+    pub(crate) is_file: bool,
+    /// Since 1970.
+    pub(crate) modified_ns: u64,
+}
+
 #[cfg(unix)]
 pub(crate) use unix::*;
 
 #[cfg(unix)]
 mod unix {
-    use super::{File, Path, io};
-    use rustix::fs::{Access, Mode, OFlags};
+    use super::{Facts, File, Path, io};
+    use rustix::buffer::spare_capacity;
+    use rustix::fs::{Access, FileType, Mode, OFlags};
     use rustix::io::Errno;
     use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -27,8 +36,35 @@ mod unix {
         Ok(File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?))
     }
 
+    /// What an open file is: `fstat`, which asks the system for less than `statx` does.
+    pub(crate) fn facts(file: &File) -> io::Result<Facts> {
+        let stat = rustix::fs::fstat(file)?;
+        let modified_s = u64::try_from(stat.st_mtime).unwrap_or(0);
+        Ok(Facts {
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            is_file: FileType::from_raw_mode(stat.st_mode).is_file(),
+            modified_ns: modified_s.saturating_mul(1_000_000_000) + stat.st_mtime_nsec as u64,
+        })
+    }
+
     pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         file.read_exact_at(bytes, offset)
+    }
+
+    /// Reads so many bytes into memory that nobody has cleared before.
+    pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        // An allocator may give more than was asked for, and the file may have more than that.
+        bytes.truncate(len);
+        Ok(bytes)
     }
 
     pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -68,7 +104,8 @@ pub(crate) use portable::*;
 /// The same by `std` alone: weaker against foreign files, one seek and lock for each access.
 #[cfg(not(unix))]
 mod portable {
-    use super::{File, Path, io};
+    use super::{Facts, File, Path, io};
+    use crate::entry::since_epoch_ns;
     use parking_lot::Mutex;
     use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -87,6 +124,21 @@ mod portable {
         let _turn = POSITION.lock();
         file.seek(SeekFrom::Start(offset))?;
         file.read_exact(bytes)
+    }
+
+    pub(crate) fn facts(file: &File) -> io::Result<Facts> {
+        let metadata = file.metadata()?;
+        Ok(Facts {
+            len: metadata.len(),
+            is_file: metadata.is_file(),
+            modified_ns: metadata.modified().map_or(0, since_epoch_ns),
+        })
+    }
+
+    pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        read_exact_at(file, &mut bytes, offset)?;
+        Ok(bytes)
     }
 
     pub(crate) fn write_all_at(mut file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -9,7 +9,7 @@
 //! of the machine under which the file was written: the page cache outlives any process, so a file
 //! can only be torn by a machine that went down after the rename and before the write-back.
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub(crate) const FOOTER: usize = 64;
 
@@ -88,9 +88,7 @@ impl Trailer {
 
 fn trailer_sum(signed: &[u8]) -> u64 {
     // Not the plain sum of the body, so that no body can pose as a trailer by accident of length.
-    let mut sum = Xxh3::with_seed(u64::from_le_bytes(MAGIC));
-    sum.update(signed);
-    sum.digest()
+    xxh3_64_with_seed(signed, u64::from_le_bytes(MAGIC))
 }
 
 fn u32_at(footer: &[u8; FOOTER], at: usize) -> u32 {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::entry::{Body, Entry, since_epoch_ns};
+use crate::entry::{Body, Entry};
 use crate::error::Error;
 use crate::key::{Key, Name, directory_of};
 use crate::sys;
@@ -94,15 +94,14 @@ impl Tree {
     }
 
     fn verify(&self, file: File, key: &Key) -> io::Result<Found> {
-        let metadata = file.metadata()?;
-        let len = metadata.len();
+        let facts = sys::facts(&file)?;
+        let len = facts.len;
         let trailer_len = (key.bytes().len() + FOOTER) as u64;
-        if !metadata.is_file() || len < FOOTER as u64 {
+        if !facts.is_file || len < FOOTER as u64 {
             return Ok(Found::Unusable(Flaw::Torn));
         }
         let tail_len = if len <= READ_AT_ONCE { len } else { trailer_len.min(len) };
-        let mut tail = vec![0; tail_len as usize];
-        sys::read_exact_at(&file, &mut tail, len - tail_len)?;
+        let tail = sys::read_at(&file, len - tail_len, tail_len as usize)?;
         let trailer = match Trailer::decode(&tail, len, key.bytes()) {
             Ok(trailer) => trailer,
             Err(flaw) => return Ok(Found::Unusable(flaw)),
@@ -117,9 +116,8 @@ impl Tree {
         if sum != trailer.body_sum {
             return Ok(Found::Unusable(Flaw::Torn));
         }
-        let touched = metadata.modified().map_or(0, since_epoch_ns);
         let body = Body::File { file: Arc::new(file), offset: 0, len: trailer.body_len };
-        Ok(Found::Entry(Entry::new(key.bytes().clone(), body, sum, touched)))
+        Ok(Found::Entry(Entry::new(key.bytes().clone(), body, sum, facts.modified_ns)))
     }
 
     /// The page cache outlives processes: what was written since the machine started is whole.
