@@ -193,7 +193,7 @@ fn thumbs(plan: &Plan, megapixels: usize, count: usize) -> Duration {
     let part = (megapixels as f64 * 1e6 / 12.0).sqrt();
     let jpeg = generated((4.0 * part) as u32, (3.0 * part) as u32);
     let thumbnailer = Thumbnailer::builder().quality(QUALITY).build();
-    let source = Source::bytes(&jpeg);
+    let source = Source::bytes(&jpeg[..]);
     let times = plan.sized(4, 2, 1);
     each(times, |times| {
         for _ in 0..times * count {

@@ -16,11 +16,13 @@ use larder_benches::waits::{Waits, ms};
 use larder_files::{Begin, FileCache, Key, Limits};
 
 const FULL: usize = 100_000;
+const QUICK: usize = 20_000;
 const SHORT: usize = 500;
 
 fn main() {
     let plan = Plan::from_args();
     let head = [
+        "system",
         "entries",
         "first hit",
         "first made",
@@ -34,8 +36,10 @@ fn main() {
     ];
     let mut rows = vec![head.map(String::from).to_vec()];
     let entries = || std::env::var("LARDER_ENTRIES").ok()?.parse().ok();
-    let is_full = !plan.length(Duration::from_secs(1), Duration::ZERO).is_zero();
-    let entries = if is_full { entries().unwrap_or(FULL) } else { SHORT };
+    let entries = match plan.is_test() {
+        true => SHORT,
+        false => entries().unwrap_or(plan.sized(FULL, QUICK, SHORT)),
+    };
     for _ in plan.wanted("files_start", &["larder"]) {
         rows.push(start(entries));
     }
@@ -74,7 +78,8 @@ fn start(entries: usize) -> Vec<String> {
     let kept = (0..marked).filter(|n| cache.get(&key(*n)).is_some()).count();
     let oldest = marked..marked + entries / 4 - 1;
     let left = oldest.clone().filter(|n| cache.path(&key(*n)).exists()).count();
-    let mut row = vec![entries.to_string(), ms(first_hit), ms(first_made), ms(counted)];
+    let mut row =
+        vec!["larder".into(), entries.to_string(), ms(first_hit), ms(first_made), ms(counted)];
     row.extend(waits.cells());
     row.extend([format!("{kept} of {marked}"), format!("{left} of {}", oldest.len())]);
     row

@@ -1,7 +1,7 @@
 //! Where larder leads and where it does not; and whether what people wrote of old holds.
 //!
 //! ```text
-//! cargo run --release -p larder-benches -- report [--quick] [--only memo,pool,...] [--out DIR]
+//! cargo run --release -p larder-benches -- report [--quick] [--only memo,pool,...] [--draw] [--out DIR]
 //! cargo run --release -p larder-benches -- claims [--quick] [--only 2,7]
 //! ```
 
@@ -31,6 +31,9 @@ enum Command {
         /// Parts (memo, vars, pool, files, thumbs, sessions, serve, cost) or single benchmarks.
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
+        /// Run nothing: make the page and the pictures anew from the numbers that are there.
+        #[arg(long)]
+        draw: bool,
         /// Write there instead.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -55,8 +58,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Report { quick, only, out } => {
-            report::run(&report::Options { is_quick: quick, only, out })
+        Command::Report { quick, only, draw, out } => {
+            report::run(&report::Options { is_quick: quick, only, is_drawn_only: draw, out })
         }
         Command::Claims { arguments } => claims::run(&arguments),
     }

@@ -87,7 +87,10 @@ fn readings(title: &str, rows: &[Vec<String>]) -> Vec<Reading> {
     for row in rows {
         let key = row[..words.min(row.len())].join("/");
         for (column, cell) in head.iter().zip(row).skip(words) {
-            if let Some((value, unit)) = number(cell) {
+            if let Some((value, mut unit)) = number(cell) {
+                if unit.is_empty() && column.ends_with("/s") {
+                    unit.push_str("/s");
+                }
                 let id = format!("{group}/{key}/{column}");
                 readings.push(Reading { id, value, unit, interval: None });
             }
@@ -136,6 +139,13 @@ mod tests {
         let head: &[&str] = &["system", "when", "rate"];
         let two = ids("load: x", &[head, &["larder", "before", "1"], &["larder", "after", "2"]]);
         assert_eq!(two, ["load/larder/before/rate", "load/larder/after/rate"]);
+    }
+
+    #[test]
+    fn a_column_of_rates_has_their_unit() {
+        let table = rows(&[&["system", "ops/s", "kept"], &["larder", "5", "0.9"]]);
+        let units: Vec<_> = readings("a: b", &table).into_iter().map(|r| r.unit).collect();
+        assert_eq!(units, ["/s", ""]);
     }
 
     #[test]

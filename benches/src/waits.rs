@@ -38,7 +38,8 @@ impl Waits {
     }
 }
 
-/// Writes a duration in milliseconds.
+/// Writes a duration in milliseconds, to the microsecond; short ones, to the nanosecond.
 pub fn ms(duration: Duration) -> String {
-    format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+    let ms = duration.as_secs_f64() * 1e3;
+    if ms < 0.01 { format!("{ms:.6} ms") } else { format!("{ms:.3} ms") }
 }

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Outcome;
-use super::line::{Row, Verdict, digits, readable};
+use super::line::{NOISE, Row, Verdict, digits, readable};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
@@ -22,12 +22,12 @@ pub const GREEN: RGBColor = RGBColor(22, 128, 87);
 const RED: RGBColor = RGBColor(200, 66, 42);
 const GREY: RGBColor = RGBColor(142, 153, 165);
 
-const WIDTH: i32 = 960;
+const WIDTH: i32 = 1060;
 const ROW: i32 = 26;
 const TOP: i32 = 78;
 const BOTTOM: i32 = 34;
-const LABELS: i32 = 440;
-const RIGHT: i32 = 92;
+const LABELS: i32 = 480;
+const RIGHT: i32 = 230;
 
 /// A logarithmic axis from left to right.
 struct Axis {
@@ -92,16 +92,9 @@ pub fn overview(rows: &[&Row<'_>]) -> Outcome<Option<String>> {
         let (left, right) = (one.min(end), one.max(end).max(one.min(end) + 2));
         area.draw(&Rectangle::new([(left, y - 7), (right, y + 7)], color.filled()))?;
         let name = row.best().map_or("", |best| best.name);
-        text(&area, row.line.work, (LABELS - 14, y), 14, INK, HPos::Right)?;
+        text(&area, row.line.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
         let said = format!("{} x {name}", digits(*times));
-        // Beside the bar's free end, where there is room.
-        match end < one {
-            true => text(&area, &said, (one + 8, y), 13, color, HPos::Left)?,
-            false if right > WIDTH - 260 => {
-                text(&area, &said, (right - 8, y), 13, WHITE, HPos::Right)?;
-            }
-            false => text(&area, &said, (right + 8, y), 13, color, HPos::Left)?,
-        }
+        text(&area, &said, (right + 8, y), 13, color, HPos::Left)?;
     }
     area.present()?;
     drop(area);
@@ -120,57 +113,57 @@ pub fn beside(part: &str, rows: &[Row<'_>]) -> Outcome<String> {
     let axis = Axis::of(rows.iter().flat_map(everyone));
     let mut svg = String::new();
     let area = canvas(&mut svg, rows.len())?;
-    let note =
-        "● larder, with its number   ● peers, times as good: the best is named   ◇ the floor";
-    title(&area, &format!("{part}: all that were measured, beside larder"), note)?;
+    title(&area, &format!("{part}: all that were measured, beside larder"), "")?;
+    legend(&area)?;
     grid(&area, &axis, rows.len())?;
     for (nth, row) in rows.iter().enumerate() {
         let y = middle(nth);
         let (step, unit) = readable(row.ours, &row.unit);
         text(&area, row.line.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
         dots(&area, &axis, row, y)?;
-        let number = format!("{} {unit}", digits(row.ours / step));
-        text(&area, &number, (WIDTH - 8, y), 13, GREEN, HPos::Right)?;
+        let number = |value: f64| format!("{} {unit}", digits(value / step));
+        text(&area, &number(row.ours), (WIDTH - RIGHT + 90, y), 13, GREEN, HPos::Right)?;
+        if let Some(best) = row.best() {
+            let color = if row.verdict() == Verdict::Loses { RED } else { FAINT };
+            let said = format!("{} {}", best.name, number(best.value));
+            text(&area, &said, (WIDTH - RIGHT + 102, y), 12, color, HPos::Left)?;
+        }
     }
     area.present()?;
     drop(area);
     Ok(svg)
 }
 
-/// One row's dots; the best peer's is named.
+/// One row's dots; larder's on top.
 fn dots(area: &Area<'_>, axis: &Axis, row: &Row<'_>, y: i32) -> Outcome<()> {
     if let Some(floor) = &row.floor {
-        let x = axis.x(floor.times_ours);
-        let corners = vec![(x - 6, y), (x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)];
-        area.draw(&PathElement::new(corners, FAINT.stroke_width(1)))?;
+        diamond(area, (axis.x(floor.times_ours), y))?;
     }
-    for (nth, peer) in row.peers.iter().enumerate().rev() {
-        let color = if peer.times_ours > 1.0 { RED } else { GREY };
-        let x = axis.x(peer.times_ours);
-        area.draw(&Circle::new((x, y), 5, color.filled()))?;
-        if nth == 0 {
-            // On the side that is turned away from larder.
-            let (x, anchor) =
-                if peer.times_ours > 1.0 { (x + 9, HPos::Left) } else { (x - 9, HPos::Right) };
-            halo(area, peer.name, (x, y), color, anchor)?;
-        }
+    for peer in row.peers.iter().rev() {
+        let color = if peer.times_ours > 1.0 + NOISE { RED } else { GREY };
+        area.draw(&Circle::new((axis.x(peer.times_ours), y), 5, color.mix(0.75).filled()))?;
     }
     Ok(area.draw(&Circle::new((axis.x(1.0), y), 6, GREEN.filled()))?)
 }
 
-/// A name on a white ground, since other dots may lie beneath it.
-fn halo(
-    area: &Area<'_>,
-    name: &str,
-    (x, y): (i32, i32),
-    color: RGBColor,
-    anchor: HPos,
-) -> Outcome<()> {
-    let width = name.chars().count() as i32 * 7;
-    let left = if matches!(anchor, HPos::Right) { x - width } else { x };
-    let ground = [(left - 1, y - 7), (left + width + 1, y + 7)];
-    area.draw(&Rectangle::new(ground, WHITE.mix(0.85).filled()))?;
-    text(area, name, (x, y), 12, color, anchor)
+fn diamond(area: &Area<'_>, (x, y): (i32, i32)) -> Outcome<()> {
+    let corners = vec![(x - 6, y), (x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)];
+    Ok(area.draw(&PathElement::new(corners, FAINT.stroke_width(1)))?)
+}
+
+fn legend(area: &Area<'_>) -> Outcome<()> {
+    for (x, color, words) in [
+        (26, GREEN, "larder, and its number"),
+        (216, GREY, "peers, that many times as good"),
+        (450, RED, "peers that are better"),
+    ] {
+        area.draw(&Circle::new((x, 48), 5, color.filled()))?;
+        text(area, words, (x + 12, 48), 13, FAINT, HPos::Left)?;
+    }
+    diamond(area, (620, 48))?;
+    text(area, "the floor", (632, 48), 13, FAINT, HPos::Left)?;
+    let end = WIDTH - RIGHT + 102;
+    text(area, "the best peer", (end, TOP - 12), 12, FAINT, HPos::Left)
 }
 
 fn canvas(svg: &mut String, rows: usize) -> Outcome<Area<'_>> {
@@ -238,9 +231,11 @@ mod tests {
     fn a_loss_is_red_and_a_lead_green() {
         let red = "#C8422A";
         let (dots, bars) = drawn(30.0, 10.0);
-        assert!(dots.contains(red) && bars.unwrap().contains(red));
+        assert!(dots.matches(red).count() > 1 && bars.unwrap().contains(red));
         let (dots, bars) = drawn(10.0, 30.0);
-        assert!(!dots.contains(red) && !bars.unwrap().contains(red));
+        // The legend has one.
+        assert_eq!(dots.matches(red).count(), 1);
+        assert!(!bars.unwrap().contains(red));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub const JOBS: [Job; 26] = [
     job("beside_vips", Part::Thumbs, How::Script("beside-vips"), VIPS),
     job("sessions_check", Part::Sessions, How::Criterion("sessions_check"), &[]),
     job("sessions_cleanup", Part::Sessions, How::Table("sessions_cleanup"), &[]),
-    job("serve_cached", Part::Serve, How::Servers("cached"), NGINX),
+    job("serve_cached", Part::Serve, How::Servers("cached"), &["nginx", "apache2"]),
     job("serve_file", Part::Serve, How::Servers("file"), NGINX),
     job("serve_workers", Part::Serve, How::Servers("workers"), &[]),
     job("serve_calls", Part::Serve, How::Servers("calls"), &["nginx", "perf"]),

@@ -39,6 +39,8 @@ pub struct Options {
     pub is_quick: bool,
     /// Parts or single benchmarks; all, if there are none.
     pub only: Vec<String>,
+    /// Nothing is run: the page and the pictures are made of the numbers that are there.
+    pub is_drawn_only: bool,
     /// Where to write, instead of `benches/results/<date>`.
     pub out: Option<PathBuf>,
 }
@@ -65,6 +67,9 @@ pub fn run(options: &Options) -> Outcome<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dir = options.out.clone().unwrap_or_else(|| here.join("results").join(date()));
     fs::create_dir_all(dir.join("numbers"))?;
+    if options.is_drawn_only {
+        return write(&dir);
+    }
     job::build(&jobs)?;
     let mut failed = Vec::new();
     for job in jobs {

@@ -11,7 +11,13 @@ use crate::tally::{Tally, at_least, at_most, least, most, side_by_side};
 use crate::{FILES, Plan};
 
 /// Small and medium files from memory, at few and at many connections.
-pub fn cached(plan: &Plan, larder: &Server, nginx: &[Server], root: &Path) -> io::Result<()> {
+pub fn cached(
+    plan: &Plan,
+    larder: &Server,
+    nginx: &[Server],
+    apache: Option<&Server>,
+    root: &Path,
+) -> io::Result<()> {
     for (file, bytes) in &FILES[..2] {
         let floor = Server::own(&format!("loop {file}"), root)?;
         let path = format!("/{file}");
@@ -20,10 +26,10 @@ pub fn cached(plan: &Plan, larder: &Server, nginx: &[Server], root: &Path) -> io
             let group = format!("serve_cached_{kb}k_{connections}");
             let title = format!("{group}: {kb} KB cached, {connections} connections");
             let mut servers = vec![(larder, path.as_str()), (&floor, path.as_str())];
-            servers.extend(nginx.iter().map(|server| (server, path.as_str())));
+            servers.extend(nginx.iter().chain(apache).map(|server| (server, path.as_str())));
             let tallies = side_by_side(&title, plan, &servers, connections)?;
-            let [larder, floor, nginx @ ..] = &tallies[..] else { continue };
-            beside_nginx(larder, nginx, 0.85);
+            let [larder, floor, peers @ ..] = &tallies[..] else { continue };
+            beside_nginx(larder, &peers[..nginx.len()], 0.85);
             at_most("CPU beside the loop's", larder.cpu_us() / floor.cpu_us(), 1.15);
         }
     }

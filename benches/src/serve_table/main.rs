@@ -1,4 +1,4 @@
-//! Servers side by side: larder, nginx, a loop that parses nothing, axum and `tiny_http`.
+//! Servers side by side: larder, nginx, Apache, a loop that parses nothing, axum and `tiny_http`.
 //!
 //! ```text
 //! cargo run --release -p larder-benches --bin serve-table -- [--quick] [GROUP...]
@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod apache;
 mod calls;
 mod canned;
 mod delivery;
@@ -88,7 +89,8 @@ fn measure(args: &[String]) -> Result<(), Box<dyn Error>> {
     let larder = Server::own("larder", &root)?;
     let nginx = nginx(&root)?;
     if wanted("cached") {
-        delivery::cached(&plan, &larder, &nginx, &root)?;
+        let apache = apache::start(&root)?;
+        delivery::cached(&plan, &larder, &nginx, apache.as_ref(), &root)?;
     }
     if wanted("file") {
         delivery::file(&plan, &larder, &nginx)?;

@@ -60,8 +60,13 @@ impl Server {
         );
         fs::write(&conf, text)?;
         let mut command = Command::new("nginx");
-        command.arg("-c").arg(&conf).stdin(Stdio::null()).stderr(Stdio::null());
-        let child = spawn(&mut command)?;
+        command.arg("-c").arg(&conf);
+        Self::program(name, addr, command)
+    }
+
+    /// Starts a program that stays in the foreground, and waits until it listens.
+    pub fn program(name: &str, addr: SocketAddr, mut command: Command) -> io::Result<Self> {
+        let child = spawn(command.stdin(Stdio::null()).stderr(Stdio::null()))?;
         let mut server = Self { name: name.to_owned(), addr, child };
         server.wait_until_it_listens()?;
         Ok(server)

@@ -22,14 +22,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "files-hot-key-1",
-        work: "the same with building its key, one thread",
+        work: "hit on an open file, its key built for it, one thread",
         reading: "files_hit/{}/hot",
         ours: "larder-key",
         ..LESS
     },
     Line {
         id: "files-hot-key-2",
-        work: "the same with building its key, each of two threads",
+        work: "hit on an open file, its key built for it, each of two threads",
         reading: "files_hit/{}/hot-2",
         ours: "larder-key",
         ..LESS
@@ -43,7 +43,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "files-cold-8k-hash",
-        work: "the same, beside whoever knows the hash of the content beforehand",
+        work: "8 KB file that is not open, beside a read by its content's hash",
         reading: "files_hit/{}/cold-8k",
         peers: &["cacache"],
         is_headline: true,
@@ -57,7 +57,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "files-cold-64k-hash",
-        work: "the same, beside whoever knows the hash of the content beforehand",
+        work: "64 KB file that is not open, beside a read by its content's hash",
         reading: "files_hit/{}/cold-64k",
         peers: &["cacache"],
         ..COLD

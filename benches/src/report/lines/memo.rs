@@ -69,7 +69,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-bounded-1k-1",
-        work: "hit of Memo, beside bounded caches, 1,000 keys, one thread",
+        work: "hit of Memo, bounded, 1,000 keys, one thread",
         reading: "memo_hit/{}/1000x1",
         ours: "larder-memo",
         peers: CACHES,
@@ -77,7 +77,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-bounded-1k-2",
-        work: "hit of Memo, beside bounded caches, 1,000 keys, each of two threads",
+        work: "hit of Memo, bounded, 1,000 keys, each of two threads",
         reading: "memo_hit/{}/1000x2",
         ours: "larder-memo",
         peers: CACHES,
@@ -86,7 +86,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-bounded-100k-1",
-        work: "hit of Memo, beside bounded caches, 100,000 keys, one thread",
+        work: "hit of Memo, bounded, 100,000 keys, one thread",
         reading: "memo_hit/{}/100000x1",
         ours: "larder-memo",
         peers: CACHES,
@@ -94,7 +94,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-bounded-100k-2",
-        work: "hit of Memo, beside bounded caches, 100,000 keys, each of two threads",
+        work: "hit of Memo, bounded, 100,000 keys, each of two threads",
         reading: "memo_hit/{}/100000x2",
         ours: "larder-memo",
         peers: CACHES,
@@ -102,7 +102,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-map-100k-2",
-        work: "hit of Memo, beside maps that bound nothing, 100,000 keys, each of two threads",
+        work: "hit of Memo, beside maps without a bound, 100,000 keys, two threads",
         reading: "memo_hit/{}/100000x2",
         ours: "larder-memo",
         ..HIT
@@ -135,7 +135,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-memory-static",
-        work: "bytes an entry of StaticMemo beyond key and value, at worst, 100,000 entries",
+        work: "StaticMemo of 100,000: bytes an entry beyond key and value",
         reading: "memo_memory/{}/100000/worst",
         ours: "larder-static",
         peers: &["papaya"],
@@ -144,7 +144,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-memory-bounded",
-        work: "bytes an entry of Memo beyond key and value, at worst, 100,000 entries",
+        work: "Memo of 100,000: bytes an entry beyond key and value",
         reading: "memo_memory/{}/100000/worst",
         ours: "larder-memo",
         peers: CACHES,
@@ -160,7 +160,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "memo-cold-64",
-        work: "64 threads ask for one cold key, a loader of 10 ms, Memo",
+        work: "64 threads ask for one cold key, loader of 10 ms, Memo",
         reading: "memo_cold/{}/64 ask",
         ours: "larder-memo",
         peers: CACHES,

@@ -51,6 +51,9 @@ mod tests {
         for line in PARTS.into_iter().flat_map(of) {
             assert!(line.reading.contains("{}"), "{}", line.id);
             assert!(!line.work.is_empty() && !line.id.is_empty(), "{}", line.reading);
+            // It fits its place in the pictures, and needs no other to be understood.
+            assert!(line.work.chars().count() <= 68, "{}", line.work);
+            assert!(!line.work.contains("the same"), "{}", line.work);
             assert!(!line.peers.contains(&line.ours), "{}", line.id);
             assert!(!line.is_headline || !line.peers.is_empty(), "{}", line.id);
             ids.push(line.id);

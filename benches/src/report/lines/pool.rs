@@ -43,7 +43,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "pool-mixed-rate",
-        work: "SQLite, 8 threads, one write in ten: operations a second",
+        work: "SQLite, 8 threads, one write in ten: operations/s",
         reading: "pool_sqlite_mixed/{}/ops/s",
         peers: MIXED,
         is_headline: true,
@@ -51,7 +51,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "pool-mixed-tail",
-        work: "the same: p99.9 of a write's wait",
+        work: "SQLite, 8 threads, one write in ten: p99.9 of a write's wait",
         reading: "pool_sqlite_mixed/{}/p99.9",
         peers: MIXED,
         is_headline: true,
@@ -72,27 +72,27 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "pool-fair-rate",
-        work: "the same: checkouts a second",
+        work: "64 threads wait for 4 connections: checkouts/s",
         reading: "pool_fairness/{}/checkouts/s",
         peers: R2D2,
         ..MORE
     },
     Line {
         id: "pool-fair-served",
-        work: "the same: the thread served least, beside the one served most",
+        work: "64 threads wait: the one served least, of the one served most",
         reading: "pool_fairness/{}/served",
         peers: R2D2,
         ..MORE
     },
     Line {
         id: "pool-outage-attempts",
-        work: "attempts to connect a second while the database is down",
+        work: "the database is down: attempts to connect a second",
         reading: "pool_outage/{}/a second",
         ..FAIR
     },
     Line {
         id: "pool-outage-back",
-        work: "from the database's return until all 32 threads are served",
+        work: "the database is back: until all 32 threads are served",
         reading: "pool_outage/{}/all served",
         ..FAIR
     },

@@ -12,7 +12,7 @@ const BLOCKING: &[&str] = &["axum", "tiny_http 1", "tiny_http 8"];
 pub const LINES: &[Line] = &[
     Line {
         id: "serve-thumb-rate",
-        work: "one warm 320 px thumbnail, 32 connections: requests a second",
+        work: "warm 320 px thumbnail, 32 connections: requests/s",
         reading: "beside_nginx/{}/requests/s",
         peers: &["nginx"],
         is_headline: true,
@@ -20,7 +20,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-thumb-cpu",
-        work: "the same: server CPU a request",
+        work: "warm 320 px thumbnail, 32 connections: CPU a request",
         reading: "beside_nginx/{}/CPU a request",
         peers: &["nginx"],
         is_headline: true,
@@ -28,14 +28,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-thumb-p99",
-        work: "the same: p99",
+        work: "warm 320 px thumbnail, 32 connections: p99",
         reading: "beside_nginx/{}/p99",
         peers: &["nginx"],
         ..LESS
     },
     Line {
         id: "serve-8k-32-cpu",
-        work: "8 KB from memory, 32 connections: server CPU a request",
+        work: "8 KB from memory, 32 connections: CPU a request",
         reading: "serve_cached_8k_32/{}/CPU a request",
         floor: SMALL,
         is_headline: true,
@@ -43,7 +43,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-8k-32-rate",
-        work: "8 KB from memory, 32 connections: requests a second",
+        work: "8 KB from memory, 32 connections: requests/s",
         reading: "serve_cached_8k_32/{}/requests/s",
         floor: SMALL,
         ..RATE
@@ -57,14 +57,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-8k-256-cpu",
-        work: "8 KB from memory, 256 connections: server CPU a request",
+        work: "8 KB from memory, 256 connections: CPU a request",
         reading: "serve_cached_8k_256/{}/CPU a request",
         floor: SMALL,
         ..CPU
     },
     Line {
         id: "serve-8k-256-rate",
-        work: "8 KB from memory, 256 connections: requests a second",
+        work: "8 KB from memory, 256 connections: requests/s",
         reading: "serve_cached_8k_256/{}/requests/s",
         floor: SMALL,
         ..RATE
@@ -79,7 +79,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-64k-32-cpu",
-        work: "64 KB from memory, 32 connections: server CPU a request",
+        work: "64 KB from memory, 32 connections: CPU a request",
         reading: "serve_cached_64k_32/{}/CPU a request",
         floor: MEDIUM,
         is_headline: true,
@@ -87,7 +87,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-64k-32-rate",
-        work: "64 KB from memory, 32 connections: requests a second",
+        work: "64 KB from memory, 32 connections: requests/s",
         reading: "serve_cached_64k_32/{}/requests/s",
         floor: MEDIUM,
         ..RATE
@@ -101,14 +101,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-64k-256-cpu",
-        work: "64 KB from memory, 256 connections: server CPU a request",
+        work: "64 KB from memory, 256 connections: CPU a request",
         reading: "serve_cached_64k_256/{}/CPU a request",
         floor: MEDIUM,
         ..CPU
     },
     Line {
         id: "serve-64k-256-rate",
-        work: "64 KB from memory, 256 connections: requests a second",
+        work: "64 KB from memory, 256 connections: requests/s",
         reading: "serve_cached_64k_256/{}/requests/s",
         floor: MEDIUM,
         ..RATE
@@ -122,14 +122,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-2m-cpu",
-        work: "2 MB by descriptor, 16 connections: server CPU a request",
+        work: "2 MB by descriptor, 16 connections: CPU a request",
         reading: "serve_file_2m/{}/CPU a request",
         is_headline: true,
         ..CPU
     },
     Line {
         id: "serve-2m-rate",
-        work: "2 MB by descriptor, 16 connections: requests a second",
+        work: "2 MB by descriptor, 16 connections: requests/s",
         reading: "serve_file_2m/{}/requests/s",
         ..RATE
     },
@@ -141,7 +141,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-worker-rate",
-        work: "a blocking handler with one memo hit, 32 connections: requests a second",
+        work: "blocking handler with a memo hit, 32 connections: requests/s",
         reading: "serve_workers/{}/requests/s",
         peers: BLOCKING,
         floor: Some("larder /kept/7"),
@@ -150,14 +150,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-worker-tiny-rate",
-        work: "the same, beside tiny_http",
+        work: "blocking handler with a memo hit, beside tiny_http: requests/s",
         reading: "serve_workers/{}/requests/s",
         peers: &["tiny_http 1", "tiny_http 8"],
         ..MORE
     },
     Line {
         id: "serve-worker-cpu",
-        work: "a blocking handler with one memo hit: server CPU a request",
+        work: "blocking handler with a memo hit, 32 connections: CPU a request",
         reading: "serve_workers/{}/CPU a request",
         peers: BLOCKING,
         floor: Some("larder /kept/7"),
@@ -165,14 +165,14 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-calls",
-        work: "system calls of an 8 KB hit, 32 connections, waits included",
+        work: "8 KB from memory, 32 connections: system calls, with waits",
         reading: "serve_calls/{}/32/system calls a request",
         peers: &["nginx sendfile", "nginx buffered"],
         ..LESS
     },
     Line {
         id: "serve-idle-rss",
-        work: "RSS of an idle keep-alive connection",
+        work: "idle keep-alive connection: RSS",
         reading: "serve_idle/{}/RSS each",
         peers: &["nginx sendfile", "axum"],
         is_headline: true,
@@ -180,24 +180,24 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "serve-idle-p99",
-        work: "p99 of a fresh request beside them",
+        work: "fresh request beside idle connections: p99",
         reading: "serve_idle/{}/p99",
         peers: &["nginx sendfile", "axum"],
         ..LESS
     },
     Line {
         id: "serve-slow-kept",
-        work: "share of their rate that fast clients keep beside slow readers of 2 MB",
+        work: "fast clients beside slow readers of 2 MB: share of their requests/s",
         reading: "serve_slow/{}/kept",
-        peers: &["nginx sendfile", "apache event"],
+        peers: &["nginx sendfile"],
         is_headline: true,
         ..MORE
     },
     Line {
         id: "serve-slow-rss",
-        work: "RSS of a slow reader",
+        work: "slow reader of 2 MB: RSS",
         reading: "serve_slow/{}/RSS each",
-        peers: &["nginx sendfile", "apache event"],
+        peers: &["nginx sendfile"],
         ..LESS
     },
 ];

@@ -32,7 +32,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "sessions-copy-alone-1",
-        work: "the same, alone on the directory",
+        work: "check by the copy, alone on the directory, one thread",
         reading: "sessions_check/{}/1",
         ours: "larder_file_copy_alone",
         peers: &["tower_file"],
@@ -57,7 +57,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "sessions-clean-kept",
-        work: "share of the requests a second that is kept while expired files are removed",
+        work: "clean-up of expired files: share of the requests/s that is kept",
         reading: "sessions_cleanup_load/{}/during/kept",
         ours: "larder_file",
         peers: &["mod_python_file", "mod_python_dbm"],
@@ -66,7 +66,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "sessions-clean-rate",
-        work: "requests a second meanwhile",
+        work: "clean-up of expired files: requests/s meanwhile",
         reading: "sessions_cleanup_load/{}/during/requests/s",
         ours: "larder_file",
         peers: &["mod_python_file", "mod_python_dbm"],
@@ -74,7 +74,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "sessions-clean-p99",
-        work: "p99 of a request meanwhile",
+        work: "clean-up of expired files: p99 meanwhile",
         reading: "sessions_cleanup_load/{}/during/p99",
         ours: "larder_file",
         peers: &["mod_python_file", "mod_python_dbm"],
@@ -82,7 +82,7 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "sessions-clean-longest",
-        work: "the longest request meanwhile",
+        work: "clean-up of expired files: the longest request meanwhile",
         reading: "sessions_cleanup_load/{}/during/longest",
         ours: "larder_file",
         peers: &["mod_python_file", "mod_python_dbm"],

@@ -9,45 +9,45 @@ const FOLDER: Line = Line { peers: &["vipsthumbnail"], ..LESS };
 pub const LINES: &[Line] = &[
     Line {
         id: "thumbs-photo-256",
-        work: "a 12.8 MP photograph to 256 px",
+        work: "12.8 MP photograph to 256 px",
         reading: "thumbs_make/{}/canon-eos-5d-256",
         is_headline: true,
         ..MAKE
     },
     Line {
         id: "thumbs-photo-1280",
-        work: "a 12.8 MP photograph to 1280 px",
+        work: "12.8 MP photograph to 1280 px",
         reading: "thumbs_make/{}/canon-eos-5d-1280",
         ..MAKE
     },
     Line {
         id: "thumbs-drawn-256",
-        work: "a drawn picture of 12 MP to 256 px",
+        work: "drawn picture of 12 MP to 256 px",
         reading: "thumbs_make/{}/4000x3000-256",
         ..MAKE
     },
     Line {
         id: "thumbs-drawn-1280",
-        work: "a drawn picture of 12 MP to 1280 px",
+        work: "drawn picture of 12 MP to 1280 px",
         reading: "thumbs_make/{}/4000x3000-1280",
         ..MAKE
     },
     Line {
         id: "thumbs-folder-320",
-        work: "a folder of photographs to 320 px, one core, processor time",
+        work: "folder of photographs to 320 px, one core: CPU time",
         reading: "beside_vips/{}/320 px",
         is_headline: true,
         ..FOLDER
     },
     Line {
         id: "thumbs-folder-three",
-        work: "the same to 160, 320 and 640 px, beside three passes",
+        work: "folder to 160, 320 and 640 px, one core: CPU time",
         reading: "beside_vips/{}/three sizes",
         ..FOLDER
     },
     Line {
         id: "thumbs-folder-threads",
-        work: "the same to four sizes, two threads beside one, by the clock",
+        work: "folder to four sizes, two threads beside one, by the clock",
         reading: "beside_vips/{}/four sizes",
         ours: "larder, two threads",
         peers: &["larder, one thread"],
@@ -55,13 +55,13 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "thumbs-memory",
-        work: "most memory of four sizes with two threads",
+        work: "folder to four sizes, two threads: most memory",
         reading: "beside_vips/{}/memory",
         ..LESS
     },
     Line {
         id: "thumbs-memory-hostile",
-        work: "the same of malicious pictures, with a budget of 64 MB",
+        work: "malicious pictures, two threads, budget of 64 MB: most memory",
         reading: "beside_vips/{}/hostile memory, 64 MB",
         ..LESS
     },
