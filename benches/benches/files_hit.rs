@@ -6,7 +6,8 @@
 //!   builds the key for each request, as a handler does; `moka` is the bare table, with the same
 //!   names, hash and values behind an `Arc`: the floor of the design.
 //! - `cold-8k` and `cold-64k`: from the key to the bytes in memory. `larder` keeps no descriptor, so
-//!   it opens, verifies key and sum, and reads; `larder-open` leaves the reading to `sendfile`;
+//!   it opens, verifies key and sum, and reads; `larder-read` asks for the bytes at once, and so
+//!   reads what is short but once; `larder-open` leaves the reading to `sendfile`;
 //!   `larder-table` does as `larder`, and each time closes another file to keep this one open;
 //!   `open-read` is `std::fs::read` and checks nothing; `cacache` reads by its hash (xxh3, its
 //!   quickest) and `cacache-key` by its key, through its index, and checks the sum; `foyer` reads
@@ -169,6 +170,9 @@ fn cold(criterion: &mut Criterion, case: &str, len: usize) {
             cache.get(&keys[n]).expect("it is there").read().expect("it is whole").len()
         });
         if descriptors == 0 {
+            measure_cold(criterion, ("larder-read", case), |n| {
+                cache.read(&keys[n]).expect("it is there and whole").len()
+            });
             measure_cold(criterion, ("larder-open", case), |n| {
                 cache.get(&keys[n]).expect("it is there").len() as usize
             });

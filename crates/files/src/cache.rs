@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::chores::Chorehand;
 use crate::entry::Entry;
 use crate::error::Error;
@@ -82,10 +84,29 @@ impl FileCache {
 
     fn find(&self, key: &Key) -> Option<Entry> {
         self.get_hot(key).or_else(|| {
-            let found = self.store.find_cold(key)?;
+            let (found, _) = self.store.find_cold(key)?;
             self.store.counters.add(Event::HitCold);
             Some(found)
         })
+    }
+
+    /// The bytes of `key`, if there are any: [`get`](FileCache::get) and [`Entry::read`] in one.
+    ///
+    /// A short entry that is not open is read whole to be verified: here that reading is the only
+    /// one. What the disk can no longer read counts as a fault, and is a miss.
+    pub fn read(&self, key: &Key) -> Option<Bytes> {
+        let (entry, read) = match self.get_hot(key) {
+            Some(entry) => (entry, None),
+            None => {
+                let found = self.store.find_cold(key);
+                let event = if found.is_some() { Event::HitCold } else { Event::Miss };
+                self.store.counters.add(event);
+                found?
+            }
+        };
+        let read = read.map_or_else(|| entry.read(), |bytes| Ok(bytes.into()));
+        let noted = read.map_err(|e| self.store.faults.note("read", &self.path(key), e));
+        noted.ok()
     }
 
     /// The entry of `key`, or the right to make it, or a place among those who wait for it.

@@ -19,7 +19,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// What was tried, as a verb: `create`, `write`, `publish`, `open`, `evict`, `remove`, `list`.
+    /// What was tried, as a verb: `create`, `write`, `publish`, `open`, `read`, `evict`,
+    /// `remove`, `list`.
     pub fn operation(&self) -> &'static str {
         self.operation
     }

@@ -116,12 +116,13 @@ impl Store {
         Some(entry)
     }
 
-    /// The entry of `key` from the tree. What stands in its place and is not it is removed.
-    pub(crate) fn find_cold(&self, key: &Key) -> Option<Entry> {
+    /// The entry of `key` from the tree, and its body if it had to be read. What stands in its
+    /// place and is not it is removed.
+    pub(crate) fn find_cold(&self, key: &Key) -> Option<(Entry, Option<Vec<u8>>)> {
         let name = key.name();
         let epoch = self.epoch(&name);
         match self.open_file(key) {
-            Found::Entry(entry) => {
+            Found::Entry(entry, read) => {
                 let len = entry.len() + (key.bytes().len() + FOOTER) as u64;
                 let account = Account { used: entry.used(), cost: cost_of(len) };
                 self.index.lock().enter(name, account);
@@ -130,7 +131,7 @@ impl Store {
                     // Unlinked, perhaps, after we opened it and before we entered it.
                     self.strike_if_gone(&name);
                 }
-                return Some(entry);
+                return Some((entry, read));
             }
             Found::Absent => {}
             Found::Unusable(flaw) => self.remove_unusable(&name, flaw),
@@ -154,7 +155,8 @@ impl Store {
         self.refusals.find(key, purges).or_else(|| {
             let kept = self.refusal_of(key);
             let refusal = match self.open_file(&kept) {
-                Found::Entry(entry) => refusal::decode(&entry.read().ok()?, purges),
+                Found::Entry(_, Some(body)) => refusal::decode(&body, purges),
+                Found::Entry(entry, None) => refusal::decode(&entry.read().ok()?, purges),
                 Found::Absent => return None,
                 Found::Unusable(flaw) => {
                     self.remove_unusable(&kept.name(), flaw);

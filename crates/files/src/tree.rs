@@ -33,7 +33,8 @@ pub(crate) struct Tree {
 
 /// What stands at the place of an entry.
 pub(crate) enum Found {
-    Entry(Entry),
+    /// With the body, when verifying has read the whole of it.
+    Entry(Entry, Option<Vec<u8>>),
     Absent,
     Unusable(Flaw),
     Fault(io::Error),
@@ -101,7 +102,7 @@ impl Tree {
             return Ok(Found::Unusable(Flaw::Torn));
         }
         let tail_len = if len <= READ_AT_ONCE { len } else { trailer_len.min(len) };
-        let tail = sys::read_at(&file, len - tail_len, tail_len as usize)?;
+        let mut tail = sys::read_at(&file, len - tail_len, tail_len as usize)?;
         let trailer = match Trailer::decode(&tail, len, key.bytes()) {
             Ok(trailer) => trailer,
             Err(flaw) => return Ok(Found::Unusable(flaw)),
@@ -116,8 +117,13 @@ impl Tree {
         if sum != trailer.body_sum {
             return Ok(Found::Unusable(Flaw::Torn));
         }
+        let read = (tail_len == len).then(|| {
+            tail.truncate(trailer.body_len as usize);
+            tail
+        });
         let body = Body::File { file: Arc::new(file), offset: 0, len: trailer.body_len };
-        Ok(Found::Entry(Entry::new(key.bytes().clone(), body, sum, facts.modified_ns)))
+        let entry = Entry::new(key.bytes().clone(), body, sum, facts.modified_ns);
+        Ok(Found::Entry(entry, read))
     }
 
     /// The page cache outlives processes: what was written since the machine started is whole.

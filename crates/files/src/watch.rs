@@ -69,7 +69,7 @@ fn outwait(lease: Lease, held: File) {
     drop(held);
     store.watchers.end(&lease.slot.name);
     match store.find_cold(&lease.key) {
-        Some(entry) => lease.conclude(Ok(entry)),
+        Some((entry, _)) => lease.conclude(Ok(entry)),
         None => drop(lease),
     }
 }

@@ -33,10 +33,13 @@ impl Bench {
         self.cache.path(&self.key)
     }
 
-    /// Puts these bytes in the place of the entry, and tells what a look-up makes of them.
+    /// Puts these bytes in the place of the entry, and tells what a look-up makes of them; both
+    /// kinds of look-up do the same.
     fn replaced_by(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         fs::write(self.path(), bytes).unwrap();
+        let read = self.cache.read(&self.key);
         let found = self.cache.get(&self.key).map(|entry| entry.read().unwrap().to_vec());
+        assert_eq!(read.map(Vec::from), found);
         assert_eq!(found.is_some(), self.path().exists(), "kept what is a miss");
         found
     }
@@ -121,6 +124,25 @@ fn an_entry_of_another_key_is_a_collision() {
         assert_eq!(after.collisions + after.torn, before.collisions + before.torn + 1);
     }
     assert!(bench.cache.stats().collisions > 0);
+}
+
+#[test]
+fn bytes_are_the_body_alone_short_or_long_open_or_not() {
+    for descriptors in [0, 10] {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits::new().open_descriptors(descriptors);
+        let cache = FileCache::open(dir.path(), limits).unwrap();
+        for len in [0, 1, 8000, 65_000, 65_536, 200_000] {
+            let key = Key::new(len.to_string(), "1", "p");
+            assert_eq!(cache.read(&key), None);
+            let body: Vec<u8> = (0..len).map(|at| (at / 3) as u8).collect();
+            cache.get_or_make(&key, |out| out.write_all(&body)).unwrap();
+            assert_eq!(cache.read(&key).unwrap(), body, "{len} bytes, {descriptors} descriptors");
+        }
+        let stats = cache.stats();
+        let (hot, cold) = if descriptors == 0 { (0, 6) } else { (6, 0) };
+        assert_eq!((stats.hits_hot, stats.hits_cold, stats.faults), (hot, cold, 0), "{stats:?}");
+    }
 }
 
 #[test]
