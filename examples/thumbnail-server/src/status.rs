@@ -75,11 +75,16 @@ pub fn status(app: &App) -> Reply {
         Section::new("Database").meter(
             u64::from(readers.connections - readers.idle_connections.min(readers.connections)),
             u64::from(readers.max_size),
-            format!("{} connections open, {} idle", readers.connections, readers.idle_connections),
+            connections(readers.connections, readers.idle_connections),
         ),
     ];
     page(StatusCode::OK, pages::status(&StatusView { uptime_s, sections }))
         .cache_control("no-store")
+}
+
+fn connections(open: u32, idle: u32) -> String {
+    let noun = if open == 1 { "connection" } else { "connections" };
+    format!("{open} {noun} open, {idle} idle")
 }
 
 fn last_fault(files: &larder_files::Stats) -> String {
