@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use larder_pool::Returned;
 use larder_pool::sqlite::{SqliteManager, SqlitePool};
 use rusqlite::{Connection, ErrorCode};
 use support::{Ear, until};
@@ -113,6 +115,71 @@ fn the_wal_stays_below_its_bound() {
     // 4 MB were written. One transaction may pass the bound, and is cut back after it.
     assert!(longest < 320 << 10, "{longest} bytes");
     assert!(ear.heard().is_empty(), "{:?}", ear.heard());
+}
+
+/// A reader who is there from each return of the writer to the next commit: SQLite itself never
+/// finds the moment to begin the WAL anew, and the governor does.
+fn beside_a_reader(dir: &tempfile::TempDir, ear: &Ear) -> (SqlitePool, Arc<Mutex<Connection>>) {
+    drop(in_file(dir, ear));
+    let reader = Arc::new(Mutex::new(Connection::open(dir.path().join("t.db")).unwrap()));
+    let begins = Arc::clone(&reader);
+    let manager = SqliteManager::file(dir.path().join("t.db")).wal_limit_bytes(256 << 10);
+    let pool = SqlitePool::open_with(manager, 2, |builder| {
+        let begins = Arc::clone(&begins);
+        builder.error_handler(Box::new(ear.clone())).return_gate(move |_, _| {
+            let reader = begins.lock().unwrap();
+            if reader.is_autocommit() {
+                reader.execute_batch("BEGIN; SELECT * FROM t").unwrap();
+            }
+            Returned::Clean
+        })
+    });
+    (pool.unwrap(), reader)
+}
+
+/// Ends the reading after each commit, before the governor looks.
+fn let_go(pool: &SqlitePool, reader: &Arc<Mutex<Connection>>) {
+    let reader = Arc::clone(reader);
+    pool.on_commit(move |_| {
+        let reader = reader.lock().unwrap();
+        if !reader.is_autocommit() {
+            reader.execute_batch("ROLLBACK").unwrap();
+        }
+    });
+}
+
+fn lengths_while_filled(dir: &tempfile::TempDir, pool: &SqlitePool, rows: usize) -> Vec<u64> {
+    let one = |_| {
+        fill(pool, 1);
+        wal_bytes(dir)
+    };
+    (0..rows).map(one).collect()
+}
+
+/// Freeing it would keep the writers waiting, and each commit after would have to grow it again.
+#[test]
+fn a_wal_at_its_bound_keeps_its_file() {
+    let (dir, ear) = (tempfile::tempdir().unwrap(), Ear::default());
+    let (pool, reader) = beside_a_reader(&dir, &ear);
+    let_go(&pool, &reader);
+    let lengths = lengths_while_filled(&dir, &pool, 60);
+    let later: Vec<_> = lengths.iter().skip_while(|&&bytes| bytes < 240 << 10).collect();
+    assert!(later.len() > 40, "1.2 MB were written: {lengths:?}");
+    assert!(later.iter().all(|&&bytes| (240 << 10..320 << 10).contains(&bytes)), "{lengths:?}");
+    assert!(ear.heard().is_empty(), "{:?}", ear.heard());
+}
+
+#[test]
+fn a_wal_beyond_twice_its_bound_is_freed_at_once() {
+    let (dir, ear) = (tempfile::tempdir().unwrap(), Ear::default());
+    let (pool, reader) = beside_a_reader(&dir, &ear);
+    fill(&pool, 15);
+    assert_eq!(ear.heard().len(), 1, "it can't be cut: {:?}", ear.heard());
+    let_go(&pool, &reader);
+    // The next try is due after four more megabytes.
+    let lengths = lengths_while_filled(&dir, &pool, 250);
+    let longest = lengths.iter().max().unwrap();
+    assert!(*longest > 4 << 20 && lengths.contains(&0), "{lengths:?}");
 }
 
 #[test]

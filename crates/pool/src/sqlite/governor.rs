@@ -4,12 +4,17 @@
 //! |-----------------------|---------------------------------------------------------------------|
 //! | short                 | nothing                                                             |
 //! | due                   | a passive checkpoint, on a connection for it, by the caller whose commit made it due, after it has given the writer back |
-//! | beyond its bound      | a truncating one, on the writer's connection before it is given back, which waits for readers for a moment |
+//! | beyond its bound      | a restarting one, on the writer's connection before it is given back, which waits for readers for a moment: the next commit begins the WAL anew, over the old one |
+//! | beyond twice its bound | a truncating one, the same otherwise |
 //! | still beyond          | a report that names who reads, and again after so much growth; and for a second, no writer waits again |
 //!
 //! SQLite's own automatic checkpoint (which this replaces) runs inside `COMMIT`: its two `fsync`s
 //! keep the next writer waiting. It never waits for readers either, so that one that is always
 //! there lets the WAL grow without end.
+//!
+//! A WAL that is only a little too long keeps its file: to free 64 MiB of it takes the file system
+//! 20 ms, in which all writers wait, and to grow it again slows each commit after. What a reader
+//! let it grow beyond that is freed, here or by the next commit (`journal_size_limit`).
 //!
 //! Locks: `desk` is only tried, so that one caller at most does the work; inside it there are calls
 //! into SQLite, on a connection that nobody else has.
@@ -32,7 +37,7 @@ use crate::pool::Pool;
 const DUE_PAGES: u32 = 1000;
 /// The least that the bound on the WAL is taken for: below it each commit would be beyond.
 const LEAST_PAGES: u32 = 8;
-/// How long a truncating checkpoint, and so all writers, may wait for readers.
+/// How long a restarting or truncating checkpoint, and so all writers, may wait for readers.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// For how long after one that waited in vain no other waits.
 const RESPITE: Duration = Duration::from_secs(1);
@@ -47,11 +52,11 @@ pub(super) struct Governor {
     /// The length from which on the next passive checkpoint is due. Written under `desk`, and by
     /// whoever sees that the WAL has begun anew.
     due_pages: AtomicU32,
-    /// The same of the next truncating one. Written by the holder of the writer.
+    /// The same of the next restarting or truncating one. Written by the holder of the writer.
     cut_pages: AtomicU32,
     page_bytes: AtomicU32,
     clock: Clock,
-    /// From when on a truncating checkpoint may wait. Written by the holder of the writer.
+    /// From when on a restarting or truncating checkpoint may wait. Written by the holder of the writer.
     patient_at: AtomicU64,
 }
 
@@ -114,7 +119,9 @@ impl Governor {
         }
         // A passive one of our own would be taken for a reader; the next commit tries again.
         let Some(_desk) = self.desk.try_lock() else { return };
-        if let Err(error) = self.truncate(conn) {
+        let mode =
+            if pages / 2 < bound { CheckpointMode::RESTART } else { CheckpointMode::TRUNCATE };
+        if let Err(error) = self.begin_anew(conn, mode) {
             let growth = (bound / 4).max(DUE_PAGES);
             self.cut_pages.store(pages.saturating_add(growth), Ordering::Relaxed);
             let pinned = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
@@ -122,9 +129,9 @@ impl Governor {
         }
     }
 
-    fn truncate(&self, conn: &Connection) -> rusqlite::Result<()> {
+    fn begin_anew(&self, conn: &Connection, mode: CheckpointMode) -> rusqlite::Result<()> {
         conn.busy_timeout(self.patience().min(self.manager.busy_timeout))?;
-        let cut = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE);
+        let cut = conn.wal_checkpoint_v2(Some(MAIN_DB), mode);
         if cut.is_err() {
             self.patient_at.store(after(self.clock.now(), RESPITE), Ordering::Relaxed);
         }
