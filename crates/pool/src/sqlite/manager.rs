@@ -23,6 +23,7 @@ pub struct SqliteManager {
     pub(super) statement_cache: usize,
     pub(super) foreign_keys: bool,
     pub(super) durable: bool,
+    pub(super) exclusive: bool,
     pub(super) cache_size_kib: u32,
     pub(super) mmap_size_bytes: u64,
     pub(super) wal_limit_bytes: u64,
@@ -54,6 +55,7 @@ impl SqliteManager {
             statement_cache: 64,
             foreign_keys: true,
             durable: false,
+            exclusive: false,
             cache_size_kib: 8 * 1024,
             mmap_size_bytes: 0,
             wal_limit_bytes: 64 << 20,
@@ -106,6 +108,19 @@ impl SqliteManager {
     /// (`NORMAL`): a power cut may lose the last commits, but never corrupts the database.
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
+        self
+    }
+
+    /// Sets whether the file is this process's alone while it is open (`vfs=unix-excl`), for a
+    /// server that shares its database with nobody: a transaction then makes no system call to lock,
+    /// and threads that read while another writes do not wait for each other's. Other processes, the `sqlite3` shell among them, find the
+    /// database locked, and opening it here fails while one of them uses it. Default false.
+    ///
+    /// All connections of this process to the file must be opened so. It does nothing in memory or
+    /// with [`read_only`](SqliteManager::read_only), and opening fails where SQLite has no such
+    /// VFS: elsewhere than on Unix.
+    pub fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
         self
     }
 

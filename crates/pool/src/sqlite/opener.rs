@@ -9,6 +9,10 @@ use rusqlite::{Connection, Error, OpenFlags, ffi};
 
 use super::manager::SqliteManager;
 
+/// SQLite's own: one lock on the file for the whole process, for as long as it is open, and the
+/// WAL's index in the process's memory. A transaction then makes no system call to lock.
+const EXCLUSIVE_VFS: &str = "unix-excl";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     ReadWrite,
@@ -38,8 +42,11 @@ impl Place {
         Place::Memory(Arc::new(Memory { uri, anchor: OnceLock::new() }))
     }
 
-    fn open(&self, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    fn open(&self, flags: OpenFlags, exclusive: bool) -> rusqlite::Result<Connection> {
         match self {
+            Place::File(path) if exclusive => {
+                Connection::open_with_flags_and_vfs(path, flags, EXCLUSIVE_VFS)
+            }
             Place::File(path) => Connection::open_with_flags(path, flags),
             Place::Memory(memory) => {
                 let flags = flags | OpenFlags::SQLITE_OPEN_URI;
@@ -92,7 +99,7 @@ impl SqliteManager {
             _ => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
         // One thread at a time has it, by the pool: SQLite's own mutex would be a second lock.
-        let mut conn = self.place.open(access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mut conn = self.place.open(access | OpenFlags::SQLITE_OPEN_NO_MUTEX, self.exclusive)?;
         conn.busy_timeout(self.busy_timeout)?;
         conn.set_prepared_statement_cache_capacity(self.statement_cache);
         if self.access != Access::ReadOnly {
