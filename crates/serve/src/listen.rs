@@ -1,16 +1,16 @@
 //! Listening sockets: opened here, inherited, or made elsewhere.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use listenfd::ListenFd;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::Error;
 
@@ -73,26 +73,49 @@ impl Listener {
     /// the name is removed when the server stops, unless it is another's by then.
     ///
     /// Who may connect is said by the rights of the directory and of the socket, which are those
-    /// that the process's umask leaves: to connect takes the right to write to it.
+    /// that the process's umask leaves: to connect takes the right to write to it. See
+    /// [`unix_with_mode`](Listener::unix_with_mode).
     ///
     /// # Errors
     ///
     /// If another program listens there, something else than a socket has the name, or rights are
     /// missing; the message names the path.
     pub fn unix(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
+        Self::at_path(path.as_ref(), None)
+    }
+
+    /// Listens on a Unix socket as [`unix`](Listener::unix) does, whose mode is `mode`, whatever the
+    /// umask: `0o660` lets the owner and his group connect, `0o666` whoever may enter the directory.
+    /// It has that mode before anybody can connect.
+    ///
+    /// # Errors
+    ///
+    /// As of [`unix`](Listener::unix).
+    ///
+    /// # Panics
+    ///
+    /// If `mode` is more than the nine bits of rights.
+    pub fn unix_with_mode(path: impl AsRef<Path>, mode: u32) -> Result<Self, Error> {
+        assert!(mode <= 0o777, "the mode of a socket is {mode:o}, but must be at most 777");
+        Self::at_path(path.as_ref(), Some(mode))
+    }
+
+    fn at_path(path: &Path, mode: Option<u32>) -> Result<Self, Error> {
         let failed = |error| Error::new(format!("cannot listen on {}", path.display()), error);
-        let listener = match UnixListener::bind(path) {
+        let socket = match bind_at(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
-                fs::remove_file(path).and_then(|()| UnixListener::bind(path))
+                fs::remove_file(path).and_then(|()| bind_at(path))
             }
             other => other,
         };
-        let listener = listener.map_err(failed)?;
-        // That of std is short.
-        SockRef::from(&listener).listen(BACKLOG).map_err(failed)?;
+        let socket = socket.map_err(failed)?;
         let name = Name::of(path).map_err(failed)?;
-        Ok(Self { socket: Listening::Unix(listener, Some(name)) })
+        if let Some(mode) = mode {
+            fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
+        }
+        // Only from here on does anybody get in.
+        socket.listen(BACKLOG).map_err(failed)?;
+        Ok(Self { socket: Listening::Unix(socket.into(), Some(name)) })
     }
 
     /// Takes the sockets that a supervisor such as systemd has opened for this process and named
@@ -164,6 +187,12 @@ fn open(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+fn bind_at(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    Ok(socket)
 }
 
 fn take(fds: &mut ListenFd, nth: usize) -> Result<Listener, Error> {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -51,6 +52,26 @@ fn everything_goes_over_a_unix_socket() {
     for mut client in many {
         assert_eq!(client.get("/hot").text(), "hot");
     }
+}
+
+#[test]
+fn socket_has_the_mode_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("http.sock");
+    for mode in [0o600, 0o660, 0o666] {
+        // A stale name, of another mode, is replaced.
+        drop(UnixListener::bind(&path).unwrap());
+        let listener = Listener::unix_with_mode(&path, mode).unwrap();
+        let server = builder().listener(listener).unwrap();
+        let server = server.start(|_: Request| Reply::text("here")).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, mode);
+        assert_eq!(connect(&path).get("/").text(), "here");
+        drop(server);
+        assert!(!path.exists());
+    }
+    let missing = dir.path().join("no/such.sock");
+    let error = Listener::unix_with_mode(missing, 0o600).unwrap_err();
+    assert!(error.to_string().contains("no/such.sock"), "{error}");
 }
 
 #[test]
