@@ -258,9 +258,9 @@ impl Reply {
     }
 
     /// Keeps `lease` until the last byte has left or delivery was given up: a cache entry that
-    /// must not be evicted, a permit, a temporary file. A thread of its own drops it, so its drop
-    /// may take a moment; other leases wait meanwhile. It must not block for long: where a
-    /// thousand turns' leases wait, I/O threads drop their own.
+    /// must not be evicted, a permit, a temporary file. A thread made for that drops it, so its drop
+    /// may block. Fifteen may do so at once; where thousands wait for them, requests that would
+    /// reach a handler are answered 503.
     pub fn with_lease(mut self, lease: impl Any + Send) -> Self {
         self.lease = Held(Some(Box::new(lease)));
         self

@@ -18,7 +18,7 @@ use crate::io::{IoThread, MAX_LISTENERS, Mailbox};
 use crate::listen::{Listener, NO_ADDR};
 use crate::prefetch::{self, Prefetch};
 use crate::queue::Queue;
-use crate::reaper::{self, Reaper};
+use crate::reaper::Reaper;
 use crate::spill::{self, Chunk};
 use crate::stats::{IoCounters, Latency, Stats, WorkerCounters};
 use crate::stop::{self, Stopper};
@@ -26,6 +26,8 @@ use crate::{AccessLog, Class, ClassStats, Error, Peek, Reply, Stall, worker};
 
 /// How long a stopped server waits for the last lines of its log to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for the last leases to be dropped.
+const LEASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a server begins: [`Server::builder`].
 #[derive(Debug)]
@@ -174,7 +176,6 @@ impl Bound {
         let failed = |error| Error::new("cannot start the server's threads", error);
         let addr = self.local_addr();
         let Self { config, listeners, hot, mut hooks, log } = self;
-        let (reaper, chores) = Reaper::new();
         let (prefetch, wanted) = mpsc::sync_channel(config.max_connections.min(prefetch::PLACES));
         let (spill, chunks) = mpsc::sync_channel(config.max_connections.min(spill::PLACES));
         let mut polls = Vec::new();
@@ -196,14 +197,13 @@ impl Bound {
             prefetch,
             spill,
             bodies: Budget::new(config.body_memory),
-            reaper,
+            reaper: Reaper::start().map_err(failed)?,
             phase: AtomicU8::new(stop::SERVING),
             accepted_all: AtomicBool::new(false),
             alive: Alive::default(),
             config,
         });
         let mut running = Running { shared: Arc::clone(&shared), addr, threads: Vec::new() };
-        reaper::start(chores).map_err(failed)?;
         let dir = shared.config.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         spill::start(&shared, dir, chunks).map_err(failed)?;
         running.start_threads(polls, listeners, Arc::new(handler), wanted).map_err(failed)?;
@@ -313,7 +313,8 @@ impl Running {
     /// Waits until the server was stopped and its requests were answered.
     ///
     /// A handler that has not returned when the grace is over is left behind: its thread goes on,
-    /// its answer goes nowhere.
+    /// its answer goes nowhere. Leases are dropped by then, unless that takes some of them longer
+    /// than two seconds.
     pub fn join(mut self) {
         self.wait();
     }
@@ -334,6 +335,7 @@ impl Running {
                 let _ = thread.join();
             });
         }
+        self.shared.reaper.finish(LEASE_PATIENCE);
     }
 }
 

@@ -94,8 +94,10 @@ pub struct Stats {
     pub hot_entries: u64,
     /// Jobs that wait for a worker now.
     pub queued: u64,
-    /// Memory that request bodies take now.
+    /// Memory that request bodies take now, and what clients sent ahead.
     pub body_bytes: u64,
+    /// Leases, files and calls back that wait to be dropped, closed or made now.
+    pub chores: u64,
     /// Workers in a handler, or in the reader of a stream, now.
     pub busy_workers: u64,
     /// Lines of the access log that found no room, or could not be written.
@@ -166,6 +168,7 @@ impl Stats {
             hot_entries: io(|c| &c.hot_entries),
             queued: queued as u64,
             body_bytes: shared.bodies.used() as u64,
+            chores: shared.reaper.waiting() as u64,
             busy_workers: worker(|c| &c.busy),
             handled: worker(|c| &c.handled),
             log_dropped,

@@ -25,8 +25,8 @@ impl IoThread {
     ) -> Option<Judged> {
         let is_get = head.method == "GET";
         let is_head = head.method == "HEAD";
-        if self.shared.hooks.fast.is_none() || head.framing != Framing::None || !(is_get || is_head)
-        {
+        let is_plain = head.framing == Framing::None && (is_get || is_head);
+        if self.shared.hooks.fast.is_none() || !is_plain || self.shared.reaper.is_behind() {
             return None;
         }
         let stamp = self.shared.hot.stamp(head.target.as_bytes());

@@ -30,10 +30,13 @@ impl IoThread {
         framing: Framing,
         hurry: bool,
     ) -> Step {
+        let is_head = exchange.method == Method::HEAD;
+        if self.shared.reaper.is_behind() {
+            return self.refuse_behind(conn, exchange, framing);
+        }
         if framing == Framing::None {
             return self.dispatch(slot, conn, exchange, Body::empty());
         }
-        let is_head = exchange.method == Method::HEAD;
         let reader = match BodyReader::new(framing, self.body_limit(&exchange)) {
             Ok(reader) => reader,
             Err(refusal) => {
@@ -65,6 +68,19 @@ impl IoThread {
             spilled: None,
             writing: None,
         }));
+        Step::Next
+    }
+
+    /// What handlers left behind waits to be dropped, too much of it.
+    fn refuse_behind(&mut self, conn: &mut Conn, exchange: Exchange, framing: Framing) -> Step {
+        add(&self.counters().unavailable, 1);
+        let keep = exchange.keep_alive && framing == Framing::None;
+        let persist = Persist::new(keep, exchange.minor);
+        conn.linger |= !keep;
+        let is_head = exchange.method == Method::HEAD;
+        conn.state = State::Waiting(Arc::new(exchange));
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        self.answer_canned(conn, status, "too many leases wait", persist, is_head);
         Step::Next
     }
 

@@ -17,6 +17,7 @@ mod form_is_misread;
 mod hyper_reads_it_otherwise;
 mod kept_pages_are_not_what_was_said;
 mod later_is_never_answered;
+mod lease_holds_up_another;
 mod listeners_get_lost;
 mod one_panic_takes_a_worker;
 mod overload_grows_a_queue;
