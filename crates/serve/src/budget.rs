@@ -1,4 +1,5 @@
-//! The memory that request bodies may take together, over all connections.
+//! The memory that request bodies may take together, over all connections, and with it what clients
+//! send ahead of answers, and parts of heads.
 //!
 //! One word, written by whoever takes or gives back; requests without a body touch it not at all.
 //! Relaxed throughout: it counts, and nothing else is read on the strength of it.
@@ -53,6 +54,19 @@ impl Reserved {
     }
 }
 
+impl Reserved {
+    /// Makes the share `bytes`, or a little more; false, and it stays as it was, if the budget has
+    /// not that much left. Less always works.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        let less = self.bytes.saturating_sub(bytes.next_multiple_of(STEP));
+        if less > 0 {
+            self.budget.used.fetch_sub(less, Relaxed);
+            self.bytes -= less;
+        }
+        self.cover(bytes)
+    }
+}
+
 impl Drop for Reserved {
     fn drop(&mut self) {
         self.budget.used.fetch_sub(self.bytes, Relaxed);
@@ -72,6 +86,9 @@ mod tests {
         assert!(!one.cover(STEP + 1) && one.cover(0));
         drop(other);
         assert!(one.cover(3 * STEP) && !one.cover(3 * STEP + 1));
+        assert!(one.resize(STEP + 1) && budget.used() == 2 * STEP);
+        assert!(!one.resize(3 * STEP + 1) && budget.used() == 2 * STEP && one.resize(0));
+        assert_eq!(budget.used(), 0);
         drop(one);
         assert_eq!(budget.used(), 0);
     }

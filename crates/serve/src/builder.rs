@@ -154,6 +154,8 @@ impl Builder {
 
     /// Memory that all request bodies take together, from their first byte until their handler has
     /// dropped them. Above it, a request with a body is answered 503 and its connection closed.
+    /// What clients send ahead of their answers counts, too: above it, that is dropped, and the
+    /// connection closed after the answer under way; and parts of heads, with their connections.
     /// Default: 256 MiB. Bound: 64 KiB up.
     ///
     /// # Panics
@@ -246,7 +248,8 @@ impl Builder {
 
     /// How long a request is still worth running after its client has shut down its sending side.
     /// Most such clients have closed and gone; a few only say that they ask for nothing more, so
-    /// a job that reaches a worker within this time runs. Default: 250 ms. Bound: up to a day.
+    /// a job that reaches a worker within this time runs. After it, a [`Ticket`](crate::Ticket) is
+    /// told that its client is gone. Default: 250 ms. Bound: up to a day.
     ///
     /// # Panics
     ///

@@ -55,7 +55,8 @@ pub(crate) struct Exchange {
     begun_us: AtomicU64,
     /// Written by the I/O thread: `HERE`, `LEFT`, or when the client stopped sending.
     gone: AtomicU64,
-    /// Called when `gone` becomes `LEFT`; both change under this lock then.
+    /// Called when `gone` becomes `LEFT`, which it does under this lock, or when the client has sent
+    /// nothing for too long since it stopped.
     on_left: Mutex<Option<Chore>>,
 }
 
@@ -197,10 +198,17 @@ impl Exchange {
         on_left.take()
     }
 
-    /// Has `tell` called once the client has left, by the reaper.
+    /// The client has stopped sending for so long that it counts as gone. Returns what is to be
+    /// called then; an answer would still be delivered.
+    #[must_use]
+    pub(crate) fn given_up(&self) -> Option<Chore> {
+        self.on_left.lock().take()
+    }
+
+    /// Has `tell` called once the client is gone, by the reaper.
     pub(crate) fn on_left(&self, tell: Chore) {
         let mut on_left = self.on_left.lock();
-        if self.gone.load(Relaxed) == LEFT {
+        if self.is_gone() {
             drop(on_left);
             return self.shared.reaper.take(&mut vec![tell]);
         }
@@ -216,12 +224,26 @@ impl Exchange {
         drop(before);
     }
 
-    /// The client has shut down its sending side; most have then gone, a few still listen.
-    pub(crate) fn mark_half_closed(&self) {
-        if self.gone.load(Relaxed) == HERE {
+    /// The client has shut down its sending side; most have then gone, a few still listen. True
+    /// if this is news.
+    pub(crate) fn mark_half_closed(&self) -> bool {
+        let is_news = self.gone.load(Relaxed) == HERE;
+        if is_news {
             let since = self.shared.started.elapsed().as_millis() as u64;
             self.gone.store(since + SINCE, Relaxed);
         }
+        is_news
+    }
+
+    /// Tells whether the client has stopped sending, but has not left for all we know.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.gone.load(Relaxed) >= SINCE
+    }
+
+    /// What is left of the handler's time.
+    pub(crate) fn time_left(&self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.arrived);
+        self.shared.config.handler_deadline.saturating_sub(passed)
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -231,7 +253,7 @@ impl Exchange {
             since => {
                 let now = self.shared.started.elapsed().as_millis() as u64;
                 let patience = self.shared.config.half_close.as_millis() as u64;
-                now.saturating_sub(since - SINCE) > patience
+                now.saturating_sub(since - SINCE) >= patience
             }
         }
     }

@@ -128,8 +128,10 @@ impl Ticket {
     /// once if that is so already, and never if the ticket is completed before. It is called by a
     /// thread of the server's and may block. A second call replaces the first.
     ///
-    /// A client that has only stopped sending still waits, as far as anybody knows: it is gone
-    /// when its connection is, or at the handler's deadline.
+    /// Nobody waits once the connection is gone, or the handler's deadline has passed. A client that
+    /// has stopped sending has most often closed, and counts as gone after
+    /// [`half_close`](crate::Builder::half_close); but it may listen still, and gets what the ticket
+    /// is completed with all the same.
     pub fn on_gone(&self, tell: impl FnOnce() + Send + 'static) {
         if let Some(cell) = &self.cell {
             cell.on_gone(Box::new(tell));

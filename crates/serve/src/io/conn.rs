@@ -48,6 +48,8 @@ pub(crate) struct Conn {
     pub(crate) served: bool,
     /// The client may be sending what nobody will read: see `State::Linger`.
     pub(crate) linger: bool,
+    /// What it sent ahead was dropped for want of room: this answer is the last.
+    pub(crate) deaf: bool,
 }
 
 pub(crate) enum State {
@@ -142,12 +144,21 @@ impl Conn {
             listed: false,
             served: false,
             linger: false,
+            deaf: false,
         }
     }
 
     /// Tells whether closing the connection now would disturb nobody.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Head { scanned: 0 }) && self.unread.is_empty() && !self.readable
+    }
+
+    /// When the request under way came to a worker, if it did.
+    pub(crate) fn times(&self) -> Option<Times> {
+        match &self.state {
+            State::Waiting(exchange) => Some(exchange.times()),
+            _ => None,
+        }
     }
 
     /// Tells whether the request under way is known to be a `HEAD`, whose answer has no body.

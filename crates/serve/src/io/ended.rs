@@ -23,6 +23,7 @@ impl IoThread {
         let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
         let [queue, handler, delivery] = times.map_or([Duration::ZERO; 3], |times| {
             let Times { arrived, begun, handed } = *times;
+            // By our own answer to what waits too long, the turn's clock may be before `handed`.
             [since(arrived, begun), since(begun, handed), since(handed, now)]
         });
         if sending.is_counted {
@@ -43,12 +44,13 @@ impl IoThread {
         self.log(Line { peer, request, status, body_bytes, queue, handler, delivery, aborted });
     }
 
-    /// The client left while a worker or a ticket had its request.
-    pub(super) fn left(&mut self, peer: SocketAddr, exchange: &Exchange) {
+    /// The client left while a worker or a ticket had its request, or while it was sending a body.
+    pub(super) fn left(&mut self, peer: SocketAddr, exchange: &Exchange, times: Option<Times>) {
         if self.lines.is_some() {
             let zero = Duration::ZERO;
-            let times = exchange.times();
-            let (queue, handler) = (times.begun - times.arrived, times.handed - times.begun);
+            let [queue, handler] = times.map_or([zero; 2], |times| {
+                [times.begun - times.arrived, times.handed - times.begun]
+            });
             self.log(Line {
                 peer: peer.ip(),
                 request: Some(asked_of(exchange)),

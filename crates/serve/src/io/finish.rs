@@ -69,10 +69,15 @@ impl IoThread {
             self.delivered(conn.peer, &sending, false);
             self.discard(*sending);
         }
-        if !close {
+        if !close && !conn.deaf {
             return Step::Next;
         }
-        if !conn.linger && !conn.readable && window.is_empty() && conn.unread.is_empty() {
+        if !conn.linger
+            && !conn.deaf
+            && !conn.readable
+            && window.is_empty()
+            && conn.unread.is_empty()
+        {
             return Step::Close;
         }
         // Closing with bytes unread sends a reset, which may overtake the answer.
@@ -92,8 +97,42 @@ impl IoThread {
         }
     }
 
+    /// The client of a request under way has stopped sending. If it stays so, it counts as gone:
+    /// who closes a connection looks just like that.
+    pub(super) fn half_closed(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot) else { return };
+        if let State::Waiting(exchange) = &conn.state
+            && exchange.mark_half_closed()
+        {
+            let patience = self.shared.config.half_close.min(exchange.time_left(self.now));
+            self.wheel.set(&mut conn.timer, slot, self.now, patience);
+        }
+    }
+
+    /// Tells whoever works for a client that it counts as gone, if that is what the deadline was
+    /// for; false if it was the handler's.
+    fn give_up(&mut self, slot: u32) -> bool {
+        let Some(conn) = self.slots.get_mut(slot) else { return false };
+        let State::Waiting(exchange) = &conn.state else { return false };
+        let left = exchange.time_left(self.now);
+        if !exchange.is_half_closed() || left.is_zero() {
+            return false;
+        }
+        // The clock of the exchange may be behind ours by a turn: then it is asked once more.
+        let is_gone = exchange.is_gone();
+        if is_gone {
+            self.chores.extend(exchange.given_up());
+        }
+        let patience = if is_gone { left } else { Duration::ZERO };
+        self.wheel.set(&mut conn.timer, slot, self.now, patience);
+        true
+    }
+
     /// The deadline of a connection has passed: what that means depends on its state.
     pub(super) fn time_out(&mut self, slot: u32) {
+        if self.give_up(slot) {
+            return;
+        }
         let sending = |conn: &mut Conn| matches!(conn.state, State::Sending(_));
         let is_sending = self.slots.get_mut(slot).is_some_and(sending);
         if is_sending && self.still_takes(slot) && !self.is_too_slow(slot) {
@@ -126,10 +165,15 @@ impl IoThread {
             add(&self.counters().timed_out, 1);
             self.forget_body(&mut conn);
             conn.linger = true;
-            conn.unread = Vec::new();
+            let had = conn.unread.capacity();
+            self.forget_unread(&mut conn, had);
             let reason =
                 if status == TOO_SLOW.status { TOO_SLOW.reason } else { "answer took too long" };
+            let times = conn.times();
             self.answer_canned(&mut conn, status, reason, Persist::Close, is_head);
+            if let State::Sending(sending) = &mut conn.state {
+                sending.times = times;
+            }
         }
         self.slots.put(slot, conn);
         match status {

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
+use crate::budget::Reserved;
 use crate::date::DateCache;
 use crate::exchange::Exchange;
 use crate::guard::{drop_guarded, guarded};
@@ -45,7 +46,7 @@ use crate::render::{OutBody, Outgoing};
 use crate::server::Shared;
 use crate::stats::{IoCounters, add, set};
 use accept::Acceptor;
-use conn::{Conn, Fate, Sending, Slots, State, Step};
+use conn::{Conn, Fate, Receiving, Sending, Slots, State, Step};
 use feed::cut;
 pub(crate) use mailbox::Mailbox;
 use mailbox::{ExchangeId, Message};
@@ -81,6 +82,9 @@ pub(crate) struct IoThread {
     now: Instant,
     /// The read buffer, lent to the connection whose turn it is.
     buffer: Vec<u8>,
+    /// The memory of what connections have read and not used.
+    unread: Reserved,
+    unread_bytes: usize,
     /// Where heads are rendered.
     out: Vec<u8>,
     /// Connections that can go on without an event.
@@ -139,6 +143,8 @@ impl IoThread {
             date: DateCache::new(),
             now,
             buffer: vec![0; READ_BUFFER.max(2 * config.max_head_bytes)],
+            unread: shared.bodies.nothing(),
+            unread_bytes: 0,
             out: Vec::with_capacity(1024),
             ready: VecDeque::new(),
             line: VecDeque::new(),
@@ -223,8 +229,8 @@ impl IoThread {
             // Reset, or both sides shut: nothing can be delivered any more.
             return self.close(slot);
         }
-        if let (true, State::Waiting(exchange)) = (conn.eof, &conn.state) {
-            exchange.mark_half_closed();
+        if conn.eof {
+            self.half_closed(slot);
         }
         self.advance(slot);
     }
@@ -234,9 +240,9 @@ impl IoThread {
         let Some(mut conn) = self.slots.take(slot) else { return };
         let mut window = Window::new(std::mem::take(&mut self.buffer));
         // The last resort: what panics here costs one connection, and not all of a thread.
-        let fate = guarded(|| self.turn(slot, &mut conn, &mut window)).unwrap_or(Fate::Close);
-        if fate != Fate::Close {
-            window.store(&mut conn);
+        let mut fate = guarded(|| self.turn(slot, &mut conn, &mut window)).unwrap_or(Fate::Close);
+        if fate != Fate::Close && !self.store(&mut conn, &window) {
+            fate = Fate::Close;
         }
         self.buffer = window.into_buffer();
         if let (Fate::Again | Fate::Line, false) = (fate, conn.listed) {
@@ -247,6 +253,31 @@ impl IoThread {
         self.slots.put(slot, conn);
         if fate == Fate::Close {
             self.close(slot);
+        }
+    }
+
+    /// Leaves what was not used with the connection; false if there is no room for what it cannot
+    /// do without. What follows a request under way, it can: it ends after that answer, and its
+    /// client asks again.
+    fn store(&mut self, conn: &mut Conn, window: &Window) -> bool {
+        let before = conn.unread.capacity();
+        window.store(conn);
+        let after = self.unread_bytes - before + conn.unread.capacity();
+        if self.unread.resize(after) {
+            self.unread_bytes = after;
+            return true;
+        }
+        self.forget_unread(conn, before);
+        conn.deaf = matches!(conn.state, State::Waiting(_) | State::Sending(_));
+        conn.deaf
+    }
+
+    /// Drops what a connection has read and not used, of which `counted` bytes are counted.
+    fn forget_unread(&mut self, conn: &mut Conn, counted: usize) {
+        conn.unread = Vec::new();
+        if counted > 0 {
+            self.unread_bytes -= counted;
+            self.unread.resize(self.unread_bytes);
         }
     }
 
@@ -424,21 +455,27 @@ impl IoThread {
 
     /// Closes a connection, in whatever state it is.
     fn close(&mut self, slot: u32) {
-        let Some(conn) = self.slots.take(slot) else { return };
+        let Some(mut conn) = self.slots.take(slot) else { return };
         add(&self.counters().closed, 1);
+        let had = conn.unread.capacity();
+        self.forget_unread(&mut conn, had);
         self.slots.release(slot, conn.seq);
         cut(&conn);
         match conn.state {
             State::Waiting(exchange) => {
                 self.forget(&exchange);
-                self.left(conn.peer, &exchange);
+                self.left(conn.peer, &exchange, Some(exchange.times()));
             }
             State::Sending(sending) => {
                 add(&self.counters().aborted, 1);
                 self.delivered(conn.peer, &sending, true);
                 self.discard(*sending);
             }
-            State::Body(receiving) => self.discard_spilled(receiving.spilled),
+            State::Body(receiving) => {
+                let Receiving { exchange, spilled, .. } = *receiving;
+                self.left(conn.peer, &exchange, None);
+                self.discard_spilled(spilled);
+            }
             State::Head { .. } | State::Linger => {}
         }
         self.acceptors.iter_mut().for_each(Acceptor::resume);

@@ -93,8 +93,9 @@ impl IoThread {
         conn.state = State::Waiting(Arc::clone(&exchange));
         let deadline = self.shared.config.handler_deadline;
         self.wheel.set(&mut conn.timer, slot, self.now, deadline);
-        if conn.eof {
-            exchange.mark_half_closed();
+        if conn.eof && exchange.mark_half_closed() {
+            let patience = self.shared.config.half_close.min(deadline);
+            self.wheel.set(&mut conn.timer, slot, self.now, patience);
         }
         if let Err(body) = self.shared.queue.push(exchange, body) {
             if body.file().is_some() {

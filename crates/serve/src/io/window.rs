@@ -62,7 +62,7 @@ impl Window {
     }
 
     /// Gives back to the connection what was not used.
-    pub(crate) fn store(&mut self, conn: &mut Conn) {
+    pub(crate) fn store(&self, conn: &mut Conn) {
         if !self.loaded {
             return;
         }

@@ -238,3 +238,57 @@ fn a_route_has_its_limit_before_anything_is_sent() {
 fn a_limit_for_no_route_is_a_mistake() {
     let _ = Router::new().post("/a", tell).body_limit("/b", 1);
 }
+
+#[test]
+fn what_is_sent_ahead_is_within_the_budget() {
+    const CLIENTS: usize = 12;
+    let (gate, keeper) = Gate::new();
+    let settings = builder().workers(1).body_memory(256 * KIB);
+    let server = start_with(settings, move |_: Request| {
+        gate.pass();
+        Reply::text("answer")
+    });
+    // Each sends so much behind its request that a few of them fill the budget.
+    let ask = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ahead = ask.repeat(50 * KIB / ask.len());
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|nth| {
+            let mut client = Client::connect(server.local_addr());
+            client.send(ask.to_owned() + &ahead);
+            eventually("asked", || server.stats().requests == nth as u64 + 1);
+            client
+        })
+        .collect();
+    let stats = server.stats();
+    assert_eq!(stats.connections, CLIENTS as u64);
+    assert!((128 * KIB as u64..=256 * KIB as u64).contains(&stats.body_bytes), "{stats:?}");
+    // Those for whom there was no room are answered, once, and closed.
+    (0..CLIENTS).for_each(|_| keeper.let_go());
+    for client in clients.iter_mut().rev().take(4) {
+        assert_eq!(client.answer().text(), "answer");
+        assert_eq!(client.rest(), b"");
+    }
+    (0..CLIENTS * ahead.len()).for_each(|_| keeper.let_go());
+    assert_eq!(clients[0].answer().text(), "answer");
+    assert_eq!(clients[0].answer().text(), "answer");
+    drop(clients);
+    memory_comes_back(&server);
+}
+
+#[test]
+fn parts_of_heads_are_within_the_budget() {
+    let settings = builder().body_memory(64 * KIB);
+    let server = start_with(settings, tell);
+    let part = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(12 * KIB));
+    let mut clients: Vec<Client> = (0..12).map(|_| Client::connect(server.local_addr())).collect();
+    for client in &mut clients {
+        client.send(&part);
+    }
+    eventually("some are closed", || server.stats().connections < 6);
+    assert!(server.stats().body_bytes <= 64 * KIB as u64);
+    drop(clients);
+    memory_comes_back(&server);
+    let mut client = Client::connect(server.local_addr());
+    client.send(part + "\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
+}

@@ -136,6 +136,53 @@ fn whoever_works_for_a_ticket_is_called_when_nobody_waits() {
 }
 
 #[test]
+fn plain_close_is_told_long_before_the_deadline() {
+    let (handler, tickets) = parking();
+    let hour = Duration::from_secs(3600);
+    let settings = builder().handler_deadline(hour).half_close(Duration::from_millis(50));
+    let server = start_with(settings, handler);
+    let (tell, told) = mpsc::channel();
+    let mut clients = Vec::new();
+    for closed in [true, false] {
+        let mut client = Client::connect(server.local_addr());
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+        let tell = tell.clone();
+        ticket.on_gone(move || tell.send(closed).unwrap());
+        if closed {
+            drop(client);
+        } else {
+            client.half_close();
+            clients.push(client);
+        }
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(closed));
+        assert!(ticket.is_gone());
+        // Who asks too late hears it at once; who only stopped sending is answered all the same.
+        let (late, heard) = mpsc::channel();
+        ticket.on_gone(move || late.send(()).unwrap());
+        heard.recv_timeout(PATIENCE).unwrap();
+        ticket.complete(Reply::text("after all"));
+    }
+    assert_eq!(clients[0].answer().text(), "after all");
+    eventually("all closed", || server.stats().connections == 0);
+    assert_eq!(server.stats().timed_out, 0);
+}
+
+#[test]
+fn deadline_comes_though_the_client_has_stopped_sending() {
+    let (handler, tickets) = parking();
+    let settings =
+        builder().handler_deadline(Duration::from_millis(300)).half_close(Duration::ZERO);
+    let server = start_with(settings, handler);
+    let mut client = Client::connect(server.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    client.half_close();
+    assert_eq!(client.answer().status, 504);
+    assert!(client.is_closed() && ticket.is_gone());
+}
+
+#[test]
 fn deadline_calls_whoever_works_for_the_ticket() {
     let (tell, told) = mpsc::channel();
     let (send, tickets) = mpsc::channel();

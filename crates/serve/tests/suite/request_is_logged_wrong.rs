@@ -65,6 +65,13 @@ fn logged(format: LogFormat, ask: impl FnOnce(&Running)) -> Vec<String> {
     paper.lines()
 }
 
+/// A number in a line of JSON.
+fn number(line: &str, name: &str) -> u64 {
+    let at = line.find(&format!("\"{name}\":")).unwrap() + name.len() + 3;
+    let end = line[at..].find([',', '}']).unwrap();
+    line[at..at + end].parse().unwrap()
+}
+
 #[test]
 fn each_answer_has_one_line() {
     let lines = logged(LogFormat::Combined, |server| {
@@ -127,11 +134,6 @@ fn deliveries_that_were_cut_say_so() {
         client.get("/missing");
     });
     assert_eq!(lines.len(), 3);
-    let number = |line: &str, name: &str| -> u64 {
-        let at = line.find(&format!("\"{name}\":")).unwrap() + name.len() + 3;
-        let end = line[at..].find([',', '}']).unwrap();
-        line[at..at + end].parse().unwrap()
-    };
     for (line, target, aborted) in
         [(&lines[0], "/big", true), (&lines[1], "/short", true), (&lines[2], "/missing", false)]
     {
@@ -166,6 +168,50 @@ fn client_that_left_before_its_answer_is_499() {
     let lines = paper.lines();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].ends_with("\"GET /left HTTP/1.1\" 499 0"), "{lines:?}");
+}
+
+#[test]
+fn client_that_left_in_its_body_is_499() {
+    let lines = logged(LogFormat::Json, |server| {
+        let mut client = Client::connect(server.local_addr());
+        client.send("POST /left HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+        eventually("asked", || server.stats().requests == 1);
+        client.half_close();
+        client.rest();
+    });
+    assert_eq!(lines.len(), 1);
+    for part in ["\"target\":\"/left\"", "\"status\":499", "\"aborted\":true"] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
+}
+
+#[test]
+fn answer_at_the_deadline_has_its_times() {
+    const DEADLINE: Duration = Duration::from_millis(200);
+    let (gate, keeper) = Gate::new();
+    let paper = Paper::default();
+    let log = AccessLog::writer(paper.clone(), LogFormat::Json);
+    let settings = builder().workers(1).handler_deadline(DEADLINE);
+    let server = bind(settings).access_log(log).start(move |_: Request| {
+        gate.pass();
+        Reply::text("done")
+    });
+    let server = server.unwrap();
+    let mut running = Client::connect(server.local_addr());
+    running.send("GET /running HTTP/1.1\r\nHost: x\r\n\r\n");
+    keeper.wait();
+    let mut queued = Client::connect(server.local_addr());
+    queued.send("GET /queued HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!((running.answer().status, queued.answer().status), (504, 503));
+    keeper.let_go();
+    server.stopper().stop();
+    server.join();
+    let lines = paper.lines();
+    let least = DEADLINE.as_micros() as u64 * 9 / 10;
+    for (target, time) in [("/running", "handler_us"), ("/queued", "queue_us")] {
+        let line = lines.iter().find(|line| line.contains(target)).unwrap();
+        assert!(number(line, time) >= least, "{line}");
+    }
 }
 
 /// A log whose disk hangs until the test lets go.
