@@ -9,10 +9,22 @@
 //!
 //! A wait of a write is from asking for a connection until its transaction has begun. `busy`
 //! counts the operations that failed with SQLITE_BUSY; `lost` is how many commits the counts do not
-//! show in the end. larder may have neither: this fails if it does.
+//! show in the end. larder may have neither: this fails if it does. `one-thread` is the same work
+//! by one thread, which waits for nobody: what SQLite can do. `-exclusive` is with a database that
+//! no other process may open (SQLite's `unix-excl`; `SqliteManager::exclusive`).
 //!
-//! The order has its price: each write wakes the next writer. r2d2's writers sleep instead, and who
-//! is running goes on, so that on few cores its median wait is shorter, and its tail is long.
+//! What bounds it. SQLite lets one write at a time, which takes 14 us here, and has one mutex over
+//! the locks of the WAL's index in each process, held while the kernel is asked for the lock
+//! (`fcntl`): beside a writer, whose every commit invalidates all readers' caches, each read makes
+//! two to four such calls, and threads queue for the mutex and are put to sleep there. So eight
+//! threads on two cores get through no more than one thread alone, in any pool and without one;
+//! twice r2d2's throughput is more than SQLite has to give. Without the calls it has.
+//!
+//! The order has its price: each write wakes the next writer, which doubles its 14 us. r2d2's
+//! writers sleep instead, and who is running goes on, so that on few cores its median wait is
+//! shorter, and its tail is long. What did not help: waking the next writer before the commit, or
+//! as soon as he is next, to spin for 20 to 100 us (on two cores he takes them from the others);
+//! fewer readers; a memory map; SQLite without its statistics of memory.
 
 use std::sync::Mutex;
 use std::thread;
@@ -27,7 +39,16 @@ use larder_pool::ManageConnection;
 use larder_pool::sqlite::{SqliteManager, SqlitePool};
 use rusqlite::{Connection, ErrorCode, Result, TransactionBehavior};
 
-const SYSTEMS: [&str; 4] = ["larder", "r2d2", "r2d2-unchecked", "by-hand"];
+const SYSTEMS: [&str; 8] = [
+    "larder",
+    "r2d2",
+    "r2d2-unchecked",
+    "by-hand",
+    "one-thread",
+    "larder-exclusive",
+    "r2d2-exclusive",
+    "one-thread-exclusive",
+];
 const ROWS: u32 = 100_000;
 const THREADS: usize = 8;
 const CONNECTIONS: u32 = 8;
@@ -168,12 +189,12 @@ fn work_until(end: Instant, thread: usize, system: &dyn System) -> Tally {
     tally
 }
 
-fn run(length: Duration, system: &dyn System) -> Tally {
+fn run(length: Duration, threads: usize, system: &dyn System) -> Tally {
     let end = Instant::now() + length;
     let mut all = Tally::default();
     thread::scope(|scope| {
         let threads: Vec<_> =
-            (0..THREADS).map(|nth| scope.spawn(move || work_until(end, nth, system))).collect();
+            (0..threads).map(|nth| scope.spawn(move || work_until(end, nth, system))).collect();
         threads.into_iter().for_each(|thread| all.add(&thread.join().unwrap()));
     });
     all
@@ -204,15 +225,19 @@ fn main() {
     let head = ["system", "ops/s", "writes/s", "busy", "lost", "p50", "p99", "p99.9", "max"];
     let mut rows = vec![head.map(String::from).to_vec()];
     for name in plan.wanted("pool_sqlite_mixed", &SYSTEMS) {
-        let photos = Photos::new(ROWS);
-        let system: Box<dyn System> = match name {
-            "larder" => Box::new(SqlitePool::open(photos.manager(), CONNECTIONS).unwrap()),
-            "by-hand" => Box::new(ByHand::new(&photos)),
-            _ => Box::new(photos.r2d2(CONNECTIONS, name == "r2d2")),
+        let (kind, photos) = match name.strip_suffix("-exclusive") {
+            Some(kind) => (kind, Photos::exclusive(ROWS)),
+            None => (name, Photos::new(ROWS)),
         };
-        let tally = run(length, &*system);
+        let system: Box<dyn System> = match kind {
+            "larder" => Box::new(SqlitePool::open(photos.manager(), CONNECTIONS).unwrap()),
+            "by-hand" | "one-thread" => Box::new(ByHand::new(&photos)),
+            _ => Box::new(photos.r2d2(CONNECTIONS, kind == "r2d2")),
+        };
+        let threads = if kind == "one-thread" { 1 } else { THREADS };
+        let tally = run(length, threads, &*system);
         let lost = lost(&photos, &tally);
-        if name == "larder" {
+        if kind == "larder" {
             assert_eq!((tally.busy, lost), (0, 0), "no write is busy, none is lost");
         }
         rows.push(row(name, length, &tally, lost));

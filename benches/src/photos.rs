@@ -40,13 +40,24 @@ pub const FIND: &str = "SELECT path FROM photo WHERE id = ?1";
 /// A new database in a directory of its own, which goes with it.
 pub struct Photos {
     dir: TempDir,
+    exclusive: bool,
 }
 
 impl Photos {
     /// Creates a database of `rows` photographs, numbered from 0.
     pub fn new(rows: u32) -> Self {
+        Self::with(rows, false)
+    }
+
+    /// Creates the same, for this process alone: all of its connections are opened with SQLite's
+    /// `unix-excl`.
+    pub fn exclusive(rows: u32) -> Self {
+        Self::with(rows, true)
+    }
+
+    fn with(rows: u32, exclusive: bool) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let photos = Photos { dir };
+        let photos = Photos { dir, exclusive };
         let mut conn = photos.manager().connect().expect("a database");
         conn.execute_batch(SCHEMA).expect("a schema");
         let tx = conn.transaction().expect("a transaction");
@@ -68,7 +79,7 @@ impl Photos {
 
     /// Returns larder's manager for it.
     pub fn manager(&self) -> SqliteManager {
-        SqliteManager::file(self.path())
+        SqliteManager::file(self.path()).exclusive(self.exclusive)
     }
 
     /// Returns a pool of r2d2's for it, with all its connections open, and with or without the test
