@@ -152,12 +152,14 @@ fn tower<T: SessionStore + Clone>(
 fn sessions_check(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sessions_check");
     group.warm_up_time(Duration::from_millis(300));
-    let dirs: Vec<_> = (0..5).map(|_| tempfile::tempdir().expect("a directory")).collect();
+    let dirs: Vec<_> = (0..6).map(|_| tempfile::tempdir().expect("a directory")).collect();
     let at = |nth: usize| FileStore::at(dirs[nth].path());
     ours(&mut group, "larder_memory", MemoryStore::default());
     ours(&mut group, "larder_file_copy", at(0).open().expect("opened"));
     ours(&mut group, "larder_file_copy_alone", at(1).alone().open().expect("opened"));
     ours(&mut group, "larder_file_disk", at(2).copies(0).open().expect("opened"));
+    // With a few copies, which are others' by the time that it is looked at again.
+    ours(&mut group, "larder_file_cold", at(5).copies(8).open().expect("opened"));
     open_read(&mut group);
     let database = SqliteManager::file(dirs[3].path().join("sessions.db"));
     let pool = SqlitePool::open(database, 2).expect("opened");

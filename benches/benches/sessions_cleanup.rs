@@ -1,7 +1,7 @@
 //! What does clean-up cost those who are being served, and does it cost more when more is alive?
 //!
 //! `load`: eight threads check sessions and write to one in ten, while what has expired is removed,
-//! and while nothing is. `cost`: the time to remove 1,000 expired sessions among few and among many
+//! and while nothing is, in turns: disks have moods of seconds. `cost`: the time to remove 1,000 expired sessions among few and among many
 //! live ones. Beside both, mod_python's stores: the one with one lock and one file, which cleans up by
 //! a look at every record after about one request in 1,000, and the one with a file a session.
 
@@ -14,10 +14,13 @@ use larder_benches::mod_python::{self, CLEANUP_CHANCE, DbmSession, FileSession, 
 use larder_benches::plan::Plan;
 use larder_benches::table::print;
 use larder_benches::waits::{Waits, ms};
-use larder_sessions::{FileStore, ManualClock, MemoryStore, Saved, Sessions, Store};
+use larder_pool::sqlite::{SqliteManager, SqlitePool};
+use larder_sessions::{FileStore, ManualClock, MemoryStore, Saved, Sessions, SqliteStore, Store};
 
 const THREADS: usize = 8;
 const IDLE: Duration = Duration::from_secs(30 * 60);
+/// Turns of serving without a clean-up, and with one.
+const TURNS: usize = 5;
 const NOON_MS: u64 = 1_800_000_000_000;
 
 /// The sizes of a run.
@@ -32,10 +35,11 @@ fn main() {
     let plan = Plan::from_args();
     let (long, short) = (Duration::from_secs(2), Duration::from_millis(50));
     let window = plan.length(long, short);
-    let sizes = match window == long {
-        true => Sizes { live: 100_000, expired: 10_000, many: 1_000_000, window },
-        false => Sizes { live: 500, expired: 200, many: 1000, window },
-    };
+    let sizes = plan.sized(
+        Sizes { live: 100_000, expired: 10_000, many: 1_000_000, window },
+        Sizes { live: 20_000, expired: 2_000, many: 100_000, window },
+        Sizes { live: 500, expired: 200, many: 1000, window },
+    );
     load(&plan, &sizes);
     cost(&plan, &sizes);
 }
@@ -131,8 +135,9 @@ fn model_under_load(
 ) -> Vec<Vec<String>> {
     let (never, often) = (open(0), open(CLEANUP_CHANCE));
     let sids = plant(&*never, sizes.live, sizes.expired);
+    let window = sizes.window / TURNS as u32;
     let on = |store: &dyn mod_python::Store| {
-        serve(&sids, sizes.window, &|sid, is_write| {
+        serve(&sids, window, &|sid, is_write| {
             let was_there = store.request(sid, &mut |session| {
                 if is_write {
                     session.values.insert("visit".into(), "1".into());
@@ -142,46 +147,51 @@ fn model_under_load(
             assert!(was_there.expect("served"), "a live session is there");
         })
     };
-    let (before, during, after) = (on(&*never), on(&*often), on(&*never));
-    rows_of(system, sizes, before, during, after, "-".into())
+    let (mut without, mut during) = (Served::default(), Served::default());
+    for _ in 0..TURNS {
+        without.merge(&on(&*never));
+        during.merge(&on(&*often));
+    }
+    rows_of(system, sizes, without, during, "-".into())
 }
 
-/// Without clean-up, with it, and without again.
+/// Without clean-up and with it, in turns.
 fn under_load<S: Store>(system: &str, sizes: &Sizes, store: S) -> Vec<Vec<String>> {
     let (sessions, clock) = sessions(store);
     let cookies = mixed(&sessions, &clock, sizes.expired, sizes.live);
     let work = |cookie: &str, is_write| request(&sessions, cookie, is_write);
-    let before = serve(&cookies, sizes.window, &work);
-    // As much a step as makes the clean-up last for about the whole window.
-    let steps = (sizes.window.as_millis() / 20).max(1) as usize;
-    let every = Duration::from_millis(20);
-    let sweeper = sessions.sweep_every(every, (sizes.expired / steps).max(1)).expect("a thread");
-    let during = serve(&cookies, sizes.window, &work);
-    drop(sweeper);
+    // As much a step as makes the clean-up last for about all the turns.
+    let every = Duration::from_millis(20).min(sizes.window / 20);
+    let steps = sizes.window.div_duration_f64(every) as usize;
+    let budget = (sizes.expired / steps).max(1);
+    let window = sizes.window / TURNS as u32;
+    let (mut without, mut during) = (Served::default(), Served::default());
+    for _ in 0..TURNS {
+        without.merge(&serve(&cookies, window, &work));
+        let sweeper = sessions.sweep_every(every, budget).expect("a thread");
+        during.merge(&serve(&cookies, window, &work));
+        drop(sweeper);
+    }
     let removed = sessions.metrics().expired;
-    let after = serve(&cookies, sizes.window, &work);
-    rows_of(system, sizes, before, during, after, removed.to_string())
+    rows_of(system, sizes, without, during, removed.to_string())
 }
 
 fn rows_of(
     system: &str,
     sizes: &Sizes,
-    before: Served,
+    without: Served,
     during: Served,
-    after: Served,
     removed: String,
 ) -> Vec<Vec<String>> {
-    let usual = (before.per_second(sizes.window) + after.per_second(sizes.window)) / 2.0;
-    let none = String::from("0");
-    let rows =
-        [("before", before, none.clone()), ("during", during, removed), ("after", after, none)];
-    rows.map(|(when, served, removed)| {
-        let rate = served.per_second(sizes.window);
-        let head = [system.to_string(), when.to_string(), format!("{rate:.0}")];
-        let tail = [removed, format!("{:.2}", rate / usual)];
-        head.into_iter().chain(served.waits.cells()).chain(tail).collect()
-    })
-    .into()
+    let usual = without.per_second(sizes.window);
+    [("without", without, String::from("0")), ("during", during, removed)]
+        .map(|(when, served, removed)| {
+            let rate = served.per_second(sizes.window);
+            let head = [system.to_string(), when.to_string(), format!("{rate:.0}")];
+            let tail = [removed, format!("{:.2}", rate / usual)];
+            head.into_iter().chain(served.waits.cells()).chain(tail).collect()
+        })
+        .into()
 }
 
 #[derive(Default)]
@@ -193,6 +203,11 @@ struct Served {
 impl Served {
     fn per_second(&self, window: Duration) -> f64 {
         self.count as f64 / window.as_secs_f64()
+    }
+
+    fn merge(&mut self, other: &Served) {
+        self.count += other.count;
+        self.waits.merge(&other.waits);
     }
 }
 
@@ -225,9 +240,7 @@ fn serve(cookies: &[String], window: Duration, work: &(dyn Fn(&str, bool) + Sync
         is_over.store(true, Ordering::Relaxed);
         let mut all = Served::default();
         for thread in threads {
-            let served = thread.join().expect("served");
-            all.count += served.count;
-            all.waits.merge(&served.waits);
+            all.merge(&thread.join().expect("served"));
         }
         all
     })
@@ -250,7 +263,8 @@ fn cost(plan: &Plan, sizes: &Sizes) {
     let expired = sizes.expired / 10;
     let few = sizes.many / 100;
     let mut rows = vec![["system", "live", "a clean-up", "ratio"].map(String::from).to_vec()];
-    let systems = ["larder_memory", "larder_file", "mod_python_file", "mod_python_dbm"];
+    let systems =
+        ["larder_memory", "larder_file", "larder_sqlite", "mod_python_file", "mod_python_dbm"];
     for system in plan.wanted("cost", &systems) {
         let mut first = None;
         // The models would take minutes for what is many to us.
@@ -262,6 +276,7 @@ fn cost(plan: &Plan, sizes: &Sizes) {
                 "larder_file" => {
                     clean_up(FileStore::open(dir.path()).expect("opened"), expired, live)
                 }
+                "larder_sqlite" => clean_up(sqlite(dir.path()), expired, live),
                 _ => {
                     let store = model(system, dir.path(), 0);
                     plant(&*store, live, expired);
@@ -285,6 +300,11 @@ fn cost(plan: &Plan, sizes: &Sizes) {
     );
 }
 
+fn sqlite(dir: &Path) -> SqliteStore {
+    let database = SqliteManager::file(dir.join("sessions.db"));
+    SqliteStore::open(SqlitePool::open(database, 2).expect("opened")).expect("made")
+}
+
 /// The best of three clean-ups of so many, by steps of 1,000.
 fn clean_up<S: Store>(store: S, expired: usize, live: usize) -> Duration {
     let (sessions, clock) = sessions(store);
@@ -297,6 +317,8 @@ fn clean_up<S: Store>(store: S, expired: usize, live: usize) -> Duration {
     }
     clock.advance(IDLE / 2 + IDLE / 4);
     start(&sessions, live);
+    // What the disk has still to do for all that was just made is no clean-up.
+    rustix::fs::sync();
     for _ in 0..3 {
         // A third of what is to expire has expired now, in a bucket or two of its own.
         clock.advance(IDLE / 8);
