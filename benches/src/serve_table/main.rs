@@ -42,7 +42,7 @@ pub struct Plan {
 }
 
 const FULL: Plan = Plan { rounds: 5, time: Duration::from_secs(2), idle: 10_000, slow: 2000 };
-const QUICK: Plan = Plan { rounds: 1, time: Duration::from_millis(600), idle: 2000, slow: 300 };
+const QUICK: Plan = Plan { rounds: 3, time: Duration::from_millis(400), idle: 2000, slow: 300 };
 
 const FILES: [(&str, usize); 3] = [("8k.bin", 8192), ("64k.bin", 65_536), ("2m.bin", 2 << 20)];
 
