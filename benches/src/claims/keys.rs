@@ -221,12 +221,17 @@ fn pair(nth: u32, rows: u32) -> (u32, u32) {
     (a, (a + turn * 37) % people)
 }
 
-struct Sqlite(PathBuf);
+/// A file, and a connection that keeps it open: the last one that closes takes the log along, and
+/// whoever opens at that moment finds the database locked.
+struct Sqlite {
+    path: PathBuf,
+    _kept: Mutex<Connection>,
+}
 
 impl Sqlite {
     fn fill(dir: &Path, rows: u32) -> Outcome<Self> {
         let path = dir.join(format!("{rows}.db"));
-        let mut conn = Connection::open(&path)?;
+        let mut conn = SqliteManager::file(&path).connect()?;
         for (order, suffix) in ORDERS {
             conn.execute_batch(&format!(
                 "CREATE TABLE photo_{suffix} (a INTEGER, b INTEGER, title TEXT NOT NULL,
@@ -240,7 +245,7 @@ impl Sqlite {
             }
             tx.commit()?;
         }
-        Ok(Sqlite(path))
+        Ok(Sqlite { path, _kept: Mutex::new(conn) })
     }
 }
 
@@ -249,7 +254,7 @@ impl Database for Sqlite {
     const PARAMETER: &'static str = "?1";
 
     fn manager(&self) -> SqliteManager {
-        SqliteManager::file(&self.0)
+        SqliteManager::file(&self.path)
     }
 
     fn page(conn: &mut Connection, sql: &str, b: i32) -> Outcome<usize> {

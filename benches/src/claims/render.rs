@@ -81,7 +81,7 @@ fn line(part: &Part) -> String {
         Some(false) => "**contradicted**",
         None => "not measured",
     };
-    format!("- {}: {} (claimed: {bound}): {outcome}\n", part.what, short(part.number))
+    format!("- {}: {} (bound: {bound}): {outcome}\n", part.what, short(part.number))
 }
 
 fn short(number: f64) -> String {

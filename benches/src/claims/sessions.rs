@@ -18,6 +18,15 @@ const THREADS: usize = 8;
 /// Of them mod_python has 8 to 32.
 const LOCKS: usize = 8;
 const INSERTS: usize = 1000;
+/// What a session holds, beside a count of visits.
+const VALUES: [(&str, &str); 6] = [
+    ("user", "7f3c2a90-gallery-visitor"),
+    ("name", "Somebody With A Name Of Usual Length"),
+    ("email", "somebody.with.a.name@mail.example.org"),
+    ("language", "en-GB"),
+    ("last_page", "/albums/2006/summer/photo/000347"),
+    ("marked", "17,342,347,1003,1004,1190"),
+];
 const IDLE: Duration = Duration::from_secs(30 * 60);
 const NOON_MS: u64 = 1_800_000_000_000;
 const DBM: &str = "DbmSession";
@@ -33,7 +42,8 @@ pub fn run(scale: Scale) -> Outcome<Claim> {
         "{THREADS} threads load sessions and save one in ten. The models of DbmSession and \
          FileSession clean up after about 1 request in {CLEANUP_CHANCE}, as mod_python does, or \
          never; larder's store, which removes what has expired and looks at nothing else, has its \
-         sweeper on or off. A tenth as many sessions as there are have expired. No page is made: a \
+         sweeper on or off. Sessions hold six short values and a count. A tenth as many have \
+         expired, and are to be removed in the window. No page is made: a \
          request is the session alone, so that the loss is the greatest there is. Windows without \
          clean-up come before and after the one with it. What the models have better than \
          mod_python: Rust for cPickle, and locks of one process. An insert is the mean of the last \
@@ -81,7 +91,7 @@ pub fn run(scale: Scale) -> Outcome<Claim> {
 fn extrapolated(count: usize, table: &Table) -> Outcome<String> {
     let dir = tempfile::tempdir()?;
     let store = DbmSession::new(dir.path(), LOCKS, 0);
-    (0..count).try_for_each(|nth| store.plant(&sid(nth), 0))?;
+    (0..count).try_for_each(|nth| begin(&store, nth))?;
     let began = Instant::now();
     let seen = store.clean_up()?.seen;
     let each_ns = began.elapsed().as_secs_f64() * 1e9 / seen as f64;
@@ -184,6 +194,16 @@ fn sid(nth: usize) -> String {
     format!("{:032x}", (nth as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835))
 }
 
+/// Stores a new session in one of the models.
+fn begin(store: &dyn Store, nth: usize) -> Outcome<()> {
+    store.request(&sid(nth), &mut |session| {
+        let values = VALUES.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        session.values.extend(values);
+        true
+    })?;
+    Ok(())
+}
+
 fn model(window: Duration, name: &str, dir: &Path, count: usize) -> Outcome<[f64; 6]> {
     let open = |chance| -> Outcome<Box<dyn Store>> {
         Ok(match name {
@@ -196,11 +216,9 @@ fn model(window: Duration, name: &str, dir: &Path, count: usize) -> Outcome<[f64
     for nth in count..count + count / 10 {
         never.plant(&sid(nth), TIMEOUT + GRACE + 60)?;
     }
-    (0..alone).try_for_each(|nth| never.plant(&sid(nth), 0))?;
+    (0..alone).try_for_each(|nth| begin(&*never, nth))?;
     let began = Instant::now();
-    for nth in alone..count {
-        never.request(&sid(nth), &mut |_| true)?;
-    }
+    (alone..count).try_for_each(|nth| begin(&*never, nth))?;
     let insert = began.elapsed();
     let sids: Vec<_> = (0..count).map(sid).collect();
     let is_cleaned = AtomicBool::new(false);
@@ -227,6 +245,7 @@ fn larder(window: Duration, dir: &Path, count: usize) -> Outcome<[f64; 6]> {
     let insert = |nth: usize| -> Outcome<String> {
         let mut session = sessions.open(None)?;
         session.set("visit", &nth)?;
+        VALUES.iter().try_for_each(|(key, value)| session.set(key, value))?;
         if session.save()? != Saved::Stored {
             return Err("a new session was not stored".into());
         }

@@ -78,8 +78,9 @@ fn one(
         let server = Child::start(&[&["serve"], args].concat())?;
         let addr = server.line().parse()?;
         let crowd = Slow::gather(addr, "/large", count)?;
-        // Until all that the kernel takes at once is with it.
-        std::thread::sleep(Duration::from_millis(if count == 0 { 50 } else { 500 }));
+        // Until the kernel has all that it takes; while its buffers grow, everyone waits for it.
+        let settle_ms = 50 + 25 * count as u64;
+        std::thread::sleep(Duration::from_millis(settle_ms.min(1500)));
         let fast = on_core(1, || fast(addr, path, time))??;
         drop(crowd);
         if count == 0 {
