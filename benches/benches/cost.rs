@@ -53,20 +53,19 @@ fn main() {
 }
 
 /// Prints the costs of some sizes.
-fn series(plan: &Plan, group: &str, sizes: &[usize], cost: impl Fn(&Plan, usize) -> Duration) {
+fn series(plan: &Plan, group: &str, sizes: &[usize], cost: impl Fn(&Plan, usize) -> f64) {
     if plan.wanted(group, &["larder"]).is_empty() {
         return;
     }
     let mut rows = vec![["size", "cost"].map(String::from).to_vec()];
     for &size in sizes {
-        let ns = cost(plan, size).as_secs_f64() * 1e9;
-        rows.push(vec![size.to_string(), format!("{ns:.1} ns")]);
+        rows.push(vec![size.to_string(), format!("{:.2} ns", cost(plan, size))]);
     }
     table::print(&format!("{group}: one operation"), &rows);
 }
 
-/// The median of some runs that each do as many operations; of one of them.
-fn each(count: usize, mut run: impl FnMut(usize)) -> Duration {
+/// Nanoseconds of one operation: the median of some runs that each do `count`.
+fn each(count: usize, mut run: impl FnMut(usize)) -> f64 {
     run(count);
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
@@ -76,8 +75,7 @@ fn each(count: usize, mut run: impl FnMut(usize)) -> Duration {
         })
         .collect();
     times.sort();
-    // Nanoseconds are too coarse to divide as they are, where an operation takes few.
-    Duration::from_secs_f64(times[RUNS / 2].as_secs_f64() / count as f64)
+    times[RUNS / 2].as_secs_f64() * 1e9 / count as f64
 }
 
 /// Draws so many of `0..size`.
@@ -86,7 +84,7 @@ fn draw(size: usize, count: usize) -> Vec<usize> {
     (0..count).map(|_| (random.bits() % size as u64) as usize).collect()
 }
 
-fn memo(plan: &Plan, entries: usize) -> Duration {
+fn memo(plan: &Plan, entries: usize) -> f64 {
     let memo = larder_memo::StaticMemo::<u64, u64>::new();
     memo.preload((0..entries as u64).map(|key| (key, key)));
     let trace = draw(entries, plan.sized(1 << 21, 1 << 20, 100));
@@ -96,7 +94,7 @@ fn memo(plan: &Plan, entries: usize) -> Duration {
     })
 }
 
-fn vars(plan: &Plan, names: usize) -> Duration {
+fn vars(plan: &Plan, names: usize) -> f64 {
     let array = larder_vars::Array::<String, i64>::new();
     let names: Vec<String> = (0..names).map(|name| format!("/photos/{name:07}")).collect();
     for name in &names {
@@ -130,7 +128,7 @@ impl ManageConnection for Null {
     }
 }
 
-fn pool(plan: &Plan, threads: usize) -> Duration {
+fn pool(plan: &Plan, threads: usize) -> f64 {
     let builder = larder_pool::Pool::builder().max_size(8).min_idle(Some(8));
     let pool = builder.build(Null).expect("nothing is connected to");
     let each_thread = (plan.sized(1 << 20, 1 << 18, 1 << 7) / threads).max(1);
@@ -143,7 +141,7 @@ fn pool(plan: &Plan, threads: usize) -> Duration {
     })
 }
 
-fn files(plan: &Plan, entries: usize, descriptors: usize) -> Duration {
+fn files(plan: &Plan, entries: usize, descriptors: usize) -> f64 {
     let dir = tempfile::tempdir().expect("a directory");
     let limits = Limits::new().max_bytes(1 << 40).max_files(2 * entries);
     // Twice the room, since no part of the table is to be full before the others.
@@ -168,7 +166,7 @@ fn files(plan: &Plan, entries: usize, descriptors: usize) -> Duration {
     cost
 }
 
-fn sessions(plan: &Plan, count: usize) -> Duration {
+fn sessions(plan: &Plan, count: usize) -> f64 {
     let sessions = Sessions::builder(MemoryStore::new(4 * count)).build();
     let headers: Vec<String> = (0..count)
         .map(|nth| {
@@ -189,7 +187,7 @@ fn sessions(plan: &Plan, count: usize) -> Duration {
 }
 
 /// A thumbnail of each of so many equal pictures of so many megapixels, four wide and three high.
-fn thumbs(plan: &Plan, megapixels: usize, count: usize) -> Duration {
+fn thumbs(plan: &Plan, megapixels: usize, count: usize) -> f64 {
     let part = (megapixels as f64 * 1e6 / 12.0).sqrt();
     let jpeg = generated((4.0 * part) as u32, (3.0 * part) as u32);
     let thumbnailer = Thumbnailer::builder().quality(QUALITY).build();

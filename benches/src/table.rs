@@ -3,8 +3,8 @@
 //! With `--json=FILE` each number of a table is also a line at the end of that file, as a
 //! [`Reading`]. A title `pool_fairness: what it says` names the group, the row's first cells (as
 //! many as it takes to tell the rows apart) what was measured, and the column the number:
-//! `pool_fairness/larder/p99.9`. A cell is a number, with a unit after a blank or none; others are
-//! words, and only printed.
+//! `pool_fairness/larder/p99.9`. A cell is a number, with a unit after it or none, and a
+//! remark in brackets; others are words, and only printed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -112,8 +112,8 @@ fn words_that_tell_apart(rows: &[Vec<String>]) -> usize {
 fn number(cell: &str) -> Option<(f64, String)> {
     let end = cell.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-');
     let (digits, unit) = cell.split_at(end.unwrap_or(cell.len()));
-    // A unit of several words is a sentence: `3 of 4`.
-    let unit = unit.trim();
+    // A unit of several words is a sentence: `3 of 4`; in brackets there is a remark.
+    let unit = unit.split('(').next().unwrap_or_default().trim();
     if unit.contains(' ') {
         return None;
     }
@@ -152,6 +152,7 @@ mod tests {
     fn words_are_no_numbers() {
         assert_eq!(number("12.50 ms"), Some((12.5, "ms".into())));
         assert_eq!(number("125000/s"), Some((125_000.0, "/s".into())));
+        assert_eq!(number("76.2 (16686)"), Some((76.2, String::new())));
         assert_eq!(number("-0.5"), Some((-0.5, String::new())));
         for words in ["larder", "3 of 4", "-", "", "1.00 -> 2.00 us"] {
             assert_eq!(number(words), None, "{words:?}");

@@ -39,7 +39,7 @@ const SERIES: [Series; 9] = [
     Series {
         group: "cost_pool/threads",
         crate_: "pool",
-        work: "get and drop on 8 connections, of all threads on a core together",
+        work: "get and drop on 8 connections, by the clock of all threads together",
         across: "threads",
         why: "Up to as many threads as connections each claims its own slot by one exchange. Beyond, \
               some must wait, which costs a wake-up each; they wait in order, however many they are, \
@@ -49,7 +49,7 @@ const SERIES: [Series; 9] = [
         group: "cost_files/entries",
         crate_: "files",
         work: "a hit on an open file, keys built beforehand",
-        across: "entries",
+        across: "open files",
         why: "The index of open descriptors is bounded, and a hit is a probe of it without a system \
               call. Who asks for more than may be open at a time has hits of the next kind.",
     },
@@ -57,7 +57,7 @@ const SERIES: [Series; 9] = [
         group: "cost_files_cold/entries",
         crate_: "files",
         work: "a hit on a file that is not open",
-        across: "entries",
+        across: "files on disk",
         why: "The name is found by the file system: two directories and a file, whatever the number of \
               entries. What grows is how much of the directories the kernel has at hand.",
     },
@@ -108,8 +108,8 @@ fn points<'s>(series: &'s Series, readings: &Readings<'_>) -> Option<Points<'s>>
     let mut found: Vec<(f64, f64, &str)> = readings
         .values()
         .filter_map(|reading| {
-            let (size, _) =
-                reading.id.strip_prefix(series.group)?.strip_prefix('/')?.split_once('/')?;
+            let rest = reading.id.strip_prefix(series.group)?.strip_prefix('/')?;
+            let size = rest.strip_suffix("/cost")?;
             Some((size.parse().ok()?, reading.value, reading.unit.as_str()))
         })
         .filter(|(size, cost, _)| *size > 0.0 && *cost > 0.0)
@@ -182,8 +182,8 @@ fn picture(all: &[Points<'_>]) -> Outcome<String> {
     let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     area.fill(&WHITE)?;
     text(&area, "What grows, and what does not", (20, 24), 20, INK, HPos::Left)?;
-    let note = "cost of one operation; each picture spans a factor of 100 or more across, and at least \
-                100 upwards: a flat line costs no more";
+    let note =
+        "cost of one operation, on logarithmic axes; grey is what growth in proportion would be";
     text(&area, note, (20, 48), 13, FAINT, HPos::Left)?;
     for (nth, points) in all.iter().enumerate() {
         let at = ((nth % COLUMNS) as i32 * CELL.0, HEAD + (nth / COLUMNS) as i32 * CELL.1);
@@ -219,6 +219,11 @@ fn small(
         vec![(left + 20, ground), (left + CELL.0 - 24, ground)],
         GRID.stroke_width(1),
     ))?;
+    // In proportion: what the line would be if twice as many cost twice as much.
+    let origin = points.points[0];
+    let most = (high / origin.1).min(last / first);
+    let proportion = vec![place(origin), place((origin.0 * most, origin.1 * most))];
+    area.draw(&PathElement::new(proportion, GRID.stroke_width(2)))?;
     let path: Vec<_> = points.points.iter().copied().map(place).collect();
     area.draw(&PathElement::new(path, GREEN.stroke_width(2)))?;
     for (nth, &(size, cost)) in points.points.iter().enumerate() {
@@ -257,6 +262,15 @@ mod tests {
         let (words, svg) = model(&by_name).unwrap().unwrap();
         assert!(words.contains("| 1k | 3.00 ns | 1.00 |\n| 10k | 4.00 ns | 1.33 |\n| 100k |"));
         assert!(svg.contains("memo, by entries") && svg.contains("</svg>"));
+    }
+
+    #[test]
+    fn only_costs_are_points() {
+        let mut readings = readings(&[(1, 3.0), (10, 4.0)]);
+        readings
+            .push(Reading { id: "cost_memo/entries/1/requests/s".into(), ..readings[0].clone() });
+        let by_name = readings.iter().map(|reading| (reading.id.as_str(), reading)).collect();
+        assert_eq!(points(&SERIES[0], &by_name).unwrap().points, [(1.0, 3.0), (10.0, 4.0)]);
     }
 
     #[test]

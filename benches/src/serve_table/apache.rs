@@ -12,7 +12,8 @@ use crate::process::Server;
 /// Where distributions keep its modules.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
-/// Starts it for the files in `root`: one process of 64 threads, sendfile, nothing logged. None,
+/// Starts it for the files in `root`: one process of 400 threads, sendfile, nothing
+/// logged. With fewer threads than busy connections it closes some that are kept alive. None,
 /// and a word about it, if it is not installed.
 pub fn start(root: &Path) -> io::Result<Option<Server>> {
     let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -32,8 +33,9 @@ pub fn start(root: &Path) -> io::Result<Option<Server>> {
          LoadModule authz_core_module {MODULES}/mod_authz_core.so
          {user}\nServerName localhost\nListen {addr}\nListenBacklog 1024
          ErrorLog {dir_shown}/error.log\nLogLevel crit
-         StartServers 1\nServerLimit 1\nThreadsPerChild 64\nMaxRequestWorkers 64
-         MinSpareThreads 64\nMaxSpareThreads 64\nAsyncRequestWorkerFactor 100
+         ThreadLimit 400\nStartServers 1\nServerLimit 1\nThreadsPerChild 400
+         MaxRequestWorkers 400\nMinSpareThreads 400\nMaxSpareThreads 400
+         AsyncRequestWorkerFactor 100
          KeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 600\nTimeout 600
          EnableSendfile On\nDocumentRoot {shown}
          <Directory {shown}>\nAllowOverride None\nRequire all granted\n</Directory>\n"
