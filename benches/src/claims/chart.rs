@@ -31,6 +31,17 @@ pub enum Shape {
 const WIDTH: u32 = 760;
 /// Of one bar and its name.
 const BAR: u32 = 38;
+/// What a line in the legend takes of the height.
+const LEGEND: f64 = 0.06;
+/// Dark enough for thin lines on white, and apart for those who see red and green alike.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 86, 86),
+    RGBColor(150, 110, 0),
+];
 
 impl Chart {
     /// Draws it.
@@ -56,6 +67,10 @@ impl Chart {
         let points = || lines.iter().flat_map(|(_, points)| points.iter().filter(is_drawable));
         let (left, right) = bounds(points().map(|point| point.0))?;
         let (low, high) = bounds(points().map(|point| point.1))?;
+        let low = low * 0.7;
+        // The legend stands above the highest line.
+        let span = (high / low).max(2.0);
+        let top = high * span.powf(1.0 / (0.95 - LEGEND * lines.len() as f64) - 1.0);
         let root = SVGBackend::with_string(svg, (WIDTH, 420)).into_drawing_area();
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
@@ -63,7 +78,7 @@ impl Chart {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(76)
-            .build_cartesian_2d((left..right).log_scale(), (low * 0.7..high * 2.0).log_scale())?;
+            .build_cartesian_2d((left..right).log_scale(), (low..top).log_scale())?;
         chart
             .configure_mesh()
             .x_desc(across)
@@ -73,7 +88,7 @@ impl Chart {
             .light_line_style(BLACK.mix(0.05))
             .draw()?;
         for (nth, (name, points)) in lines.iter().enumerate() {
-            let colour = Palette99::pick(nth).to_rgba();
+            let colour = COLOURS[nth % COLOURS.len()];
             let drawable: Vec<_> = points.iter().filter(is_drawable).copied().collect();
             chart
                 .draw_series(LineSeries::new(drawable.clone(), colour.stroke_width(2)))?
@@ -114,7 +129,7 @@ impl Chart {
             .draw()?;
         for (nth, (name, value)) in bars.iter().enumerate() {
             let top = count - nth as f64;
-            let colour = Palette99::pick(usize::from(!name.starts_with("larder")));
+            let colour = COLOURS[usize::from(!name.starts_with("larder"))];
             let end = if is_drawable(&&(1.0, *value)) { *value } else { from };
             let corners = [(from, top - 0.9), (end, top - 0.5)];
             chart.draw_series([Rectangle::new(corners, colour.filled())])?;

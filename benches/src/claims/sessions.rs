@@ -139,21 +139,17 @@ fn judge(claim: &mut Claim, table: &Table, sizes: &[usize]) {
         ),
     ]);
     for name in [DBM, FILE] {
-        for (column, is_more_better) in
-            [("with clean-up", true), ("p99 ms", false), ("insert us", false)]
-        {
-            let (ours, theirs) = (at(LARDER, many, column), at(name, many, column));
-            let what = match column {
-                "with clean-up" => "requests/s with clean-up",
-                "p99 ms" => "p99 of a request with clean-up, ms",
-                _ => "an insert, us",
-            };
-            let what = format!("{what}, {many} sessions");
-            claim.beside.push(if is_more_better {
-                Beside::more(what, ours, name, theirs)
-            } else {
-                Beside::less(what, ours, name, theirs)
-            });
+        let pair = |count, column| (at(LARDER, count, column), at(name, count, column));
+        for count in [few, many] {
+            let (ours, theirs) = pair(count, "with clean-up");
+            let what = format!("requests/s with clean-up, {count} sessions");
+            claim.beside.push(Beside::more(what, ours, name, theirs));
+        }
+        let columns =
+            [("p99 ms", "p99 of a request with clean-up, ms"), ("insert us", "an insert, us")];
+        for (column, what) in columns {
+            let (ours, theirs) = pair(many, column);
+            claim.beside.push(Beside::less(format!("{what}, {many} sessions"), ours, name, theirs));
         }
     }
 }
