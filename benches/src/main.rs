@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p larder-benches -- report [--quick] [--only memo,pool,...] [--draw] [--out DIR]
-//! cargo run --release -p larder-benches -- claims [--quick] [--only 2,7]
+//! cargo run --release -p larder-benches -- claims [--quick] [--only 2,7] [--out DIR]
 //! ```
 
 #![forbid(unsafe_code)]
@@ -38,9 +38,22 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Run the claims; its own help is in what it says of an argument that it does not know.
+    /// Put what people wrote of old to the test; verdicts, pictures and numbers in the same place.
     Claims {
-        /// --quick, --only 2,7
+        /// Numbers that are good enough for a verdict, in some minutes.
+        #[arg(long)]
+        quick: bool,
+        /// The numbers of claims, as 2,7.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<usize>,
+        /// Write there instead.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// What a claim runs as a process of its own, to look at it from outside.
+    #[command(hide = true)]
+    Half {
+        name: String,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -61,6 +74,9 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         Command::Report { quick, only, draw, out } => {
             report::run(&report::Options { is_quick: quick, only, is_drawn_only: draw, out })
         }
-        Command::Claims { arguments } => claims::run(&arguments),
+        Command::Claims { quick, only, out } => {
+            claims::run(&claims::Options { is_quick: quick, only, out })
+        }
+        Command::Half { name, arguments } => claims::half(&name, &arguments),
     }
 }

@@ -24,7 +24,7 @@ impl Child {
     /// It does not start, or ends without a word.
     pub fn start(args: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["claims", "half"]).args(args);
+        command.arg("half").args(args);
         // It ends when this pipe closes, so that it never outlives us.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn()?;

@@ -42,9 +42,10 @@ mod stacks;
 mod thumbnails;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::machine::{about, date};
@@ -84,20 +85,41 @@ const ALL: [Experiment; 8] = [
     variables::run,
 ];
 
-/// Runs the claims that the arguments ask for, prints them, and writes them to
-/// `benches/results/<date>/`.
+/// What to run, and where to write it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// For numbers that are good enough for a verdict, in some minutes.
+    pub is_quick: bool,
+    /// The claims' numbers, 1 to 8; all, if there are none.
+    pub only: Vec<usize>,
+    /// Where to write; `benches/results/<date>/` if it is not said.
+    pub out: Option<PathBuf>,
+}
+
+impl Options {
+    /// The claims that are wanted, in their order.
+    fn wanted(&self) -> Outcome<BTreeSet<usize>> {
+        if let Some(number) = self.only.iter().find(|number| !(1..=ALL.len()).contains(number)) {
+            return Err(format!("claims are 1 to {}, not {number}", ALL.len()).into());
+        }
+        Ok(match self.only.is_empty() {
+            true => (1..=ALL.len()).collect(),
+            false => self.only.iter().copied().collect(),
+        })
+    }
+}
+
+/// Runs the claims that are wanted, prints them, and writes them down.
 ///
 /// # Errors
 ///
-/// An argument that nobody knows; an experiment that failed, after the others have run.
-pub fn run(args: &[String]) -> Outcome<()> {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    if let ["half", name, rest @ ..] = &args[..] {
-        return half(name, rest);
-    }
-    let (scale, wanted) = parse(&args)?;
+/// A number that no claim has; an experiment that failed, after the others have run.
+pub fn run(options: &Options) -> Outcome<()> {
+    let wanted = options.wanted()?;
+    let scale = Scale { is_quick: options.is_quick };
     child::raise_descriptors()?;
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(date());
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = options.out.clone().unwrap_or_else(|| here.join("results").join(date()));
     fs::create_dir_all(&dir)?;
     let mut failed = Vec::new();
     for number in wanted {
@@ -117,43 +139,19 @@ pub fn run(args: &[String]) -> Outcome<()> {
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
 }
 
-/// The halves that run as children.
-fn half(name: &str, args: &[&str]) -> Outcome<()> {
+/// Runs the half of an experiment that is looked at from outside, as a child of the program.
+///
+/// # Errors
+///
+/// A name that no half has; whatever goes wrong in it.
+pub fn half(name: &str, args: &[String]) -> Outcome<()> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
     child::raise_descriptors()?;
     match name {
-        "films" => films::half(args),
-        "serve" => servers::half(args),
+        "films" => films::half(&args),
+        "serve" => servers::half(&args),
         _ => Err(format!("there is no half called {name}").into()),
     }
-}
-
-fn parse(args: &[&str]) -> Outcome<(Scale, Vec<usize>)> {
-    let mut scale = Scale { is_quick: false };
-    let mut wanted = Vec::new();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let list = match (*arg, arg.strip_prefix("--only=")) {
-            ("--quick", _) => {
-                scale.is_quick = true;
-                continue;
-            }
-            ("--only", _) => args.next().copied().ok_or("--only what? --only 2,7")?,
-            (_, Some(list)) => list,
-            _ => return Err(format!("{arg:?}? there are --quick and --only N,N").into()),
-        };
-        for number in list.split(',') {
-            match number.parse() {
-                Ok(number) if (1..=ALL.len()).contains(&number) => wanted.push(number),
-                _ => return Err(format!("claims are 1 to {}, not {number:?}", ALL.len()).into()),
-            }
-        }
-    }
-    if wanted.is_empty() {
-        wanted.extend(1..=ALL.len());
-    }
-    wanted.sort_unstable();
-    wanted.dedup();
-    Ok((scale, wanted))
 }
 
 /// Draws a claim's picture and writes its numbers, beside those of other runs of the day.
@@ -188,19 +186,20 @@ fn kept(dir: &Path) -> Outcome<Vec<Claim>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn all_claims_are_wanted_unless_some_are_named() {
-        assert_eq!(parse(&[]).unwrap(), (Scale { is_quick: false }, (1..=8).collect()));
-        let (scale, wanted) = parse(&["--only", "7,2,7", "--quick"]).unwrap();
-        assert_eq!((scale.pick("full", "quick"), wanted), ("quick", vec![2, 7]));
-        assert_eq!(parse(&["--only=8"]).unwrap().1, [8]);
+    fn wanted(only: &[usize]) -> Outcome<Vec<usize>> {
+        let options = Options { only: only.to_vec(), ..Options::default() };
+        Ok(options.wanted()?.into_iter().collect())
     }
 
     #[test]
-    fn what_nobody_knows_is_refused() {
-        for args in [&["--fast"][..], &["--only"], &["--only", "0"], &["--only", "9"], &["2"]] {
-            assert!(parse(args).is_err(), "{args:?}");
-        }
+    fn all_claims_are_wanted_unless_some_are_named() {
+        assert_eq!(wanted(&[]).unwrap(), (1..=8).collect::<Vec<_>>());
+        assert_eq!(wanted(&[7, 2, 7]).unwrap(), [2, 7]);
+    }
+
+    #[test]
+    fn a_number_that_no_claim_has_is_refused() {
+        assert!(wanted(&[0]).is_err() && wanted(&[2, 9]).is_err());
     }
 
     #[test]
