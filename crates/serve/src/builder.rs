@@ -273,7 +273,7 @@ impl Builder {
     }
 
     /// Bytes of the response cache (see [`Reply::hot`](crate::Reply::hot)), over all I/O threads;
-    /// each has its own share. Bodies of 12 KiB to 1 MiB are kept in files that exist in memory
+    /// each has its own share. Bodies of 96 KiB to 1 MiB are kept in files that exist in memory
     /// alone, where the system has such, as the kernel sends their pages to everyone without a
     /// copy: at most 1,024, and an eighth of the descriptors that the process may have. Default:
     /// 64 MiB. Zero keeps nothing.

@@ -24,7 +24,7 @@ fn hits_of_all_sizes_are_whole() {
     let server = start(builder());
     let mut client = Client::connect(server.local_addr());
     // Around the sizes at which something else begins: pages, bounds, and what is kept at all.
-    let sizes = [1, 4096, 12_287, 12_288, 12_289, 65_536, 100_000, 262_144, 262_145];
+    let sizes = [1, 4096, 65_536, 98_303, 98_304, 98_305, 100_000, 262_144, 262_145];
     for len in sizes {
         for _ in 0..3 {
             assert!(client.get(&format!("/{len}")).body == body(len), "{len} bytes");
@@ -84,18 +84,20 @@ fn answer_under_way_stays_as_it_was_begun() {
 
 #[test]
 fn entries_without_a_descriptor_of_their_own_are_kept_as_well() {
-    // Twice as many as there are descriptors for them.
+    // More than there are descriptors for them.
+    const ENTRIES: u64 = 1100;
+    let body = |nth: u64| nth.to_ne_bytes().repeat(12_300);
     let settings = builder().hot_bytes(256 << 20);
-    let server = start_with(settings, |request: Request| {
+    let server = start_with(settings, move |request: Request| {
         let nth: u64 = request.path()[1..].parse().unwrap();
-        Reply::bytes("x/y", nth.to_ne_bytes().repeat(2048)).hot()
+        Reply::bytes("x/y", body(nth)).hot()
     });
     let mut client = Client::connect(server.local_addr());
     for _ in 0..2 {
-        for nth in 0..2048u64 {
+        for nth in 0..ENTRIES {
             let answer = client.get(&format!("/{nth}"));
-            assert!(answer.body == nth.to_ne_bytes().repeat(2048), "{nth}");
+            assert!(answer.body == body(nth), "{nth}");
         }
     }
-    assert_eq!(server.stats().hot_hits, 2048);
+    assert_eq!(server.stats().hot_hits, ENTRIES);
 }
