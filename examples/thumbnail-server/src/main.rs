@@ -15,7 +15,7 @@
 //! | [`app`] | what every request shares |
 //! | [`routes`], [`replies`] | which function answers which path, and answers they share |
 //! | [`thumbnail`], [`originals`] | the two ways of delivering a picture |
-//! | [`format`] | which encoding of a thumbnail a request gets |
+//! | [`format`](mod@format) | which encoding of a thumbnail a request gets |
 //! | [`pages`] | HTML, style and script |
 //! | [`status`] | the numbers, for people and for Prometheus |
 //! | [`warm`] | the command that makes every thumbnail beforehand |
