@@ -101,7 +101,10 @@ impl<'a> Table<'a> {
         }
         let column = |nth: usize| self.scores.iter().filter_map(move |(_, row)| row[nth]);
         let mean = |nth: usize| {
-            let count = column(nth).count().max(1);
+            let count = column(nth).count();
+            if count == 0 {
+                return "-".to_owned();
+            }
             let (scores, bytes) = column(nth).fold((0.0, 0), |sum, s| (sum.0 + s.0, sum.1 + s.1));
             format!("{:.2} ({})", scores / count as f64, bytes / count)
         };
