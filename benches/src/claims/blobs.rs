@@ -23,7 +23,7 @@ const MODES: [&str; 4] = ["none", "chunks", "whole", "files"];
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "Large content in the object database: N connections hold N copies in memory and \
                  their caches thrash; served from disk there is one copy";
-    let mut claim = Claim::new(1, "blobs", words, "Zope mailing list, 2004");
+    let mut claim = Claim::new(1, "blobs", words, "Zope mailing list, 2004, author not recorded");
     claim.setup = format!(
         "A SQLite database with {FILMS} films of 4 MB and a small working set of 3 MB. N threads on \
          N pooled connections, each with a page cache of {} MB, read {SMALL} small rows and send \

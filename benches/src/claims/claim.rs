@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::chart::Chart;
 
 /// How the verdict comes about, as the report says it.
-pub const RULE: &str = "Each claim is cut into parts, each a number and a bound that was written \
-down before the run. It holds when all parts that could be measured keep to their bounds, holds in \
-part when some do, and does not hold when none does.";
+pub const RULE: &str = "The claims are told in our words, not quoted. Each is cut into parts, each \
+a number and a bound that was written down before the run. It holds when all parts that could be \
+measured keep to their bounds, holds in part when some do, and does not hold when none does.";
 
 /// A claim, with all that was found.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct Claim {
     pub number: u8,
     /// One word, for names of files.
     pub slug: String,
-    /// What is claimed.
+    /// What is claimed, in our words.
     pub words: String,
-    /// Who claimed it, and when, as far as is known.
+    /// On which list it was claimed, when and by whom: each is named, or said not to be recorded.
     pub source: String,
     /// When it was measured, and how thoroughly.
     pub run: String,

@@ -27,7 +27,8 @@ const WAYS: [&str; 3] = ["a connection a page", "one kept a thread", "pool"];
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words =
         "Pooling connections helped about 1 %; changing a primary key from a,b to b,a, 300 %";
-    let mut claim = Claim::new(4, "keys", words, "mod_python mailing list, 2003");
+    let source = "mod_python mailing list, 2003, author not recorded";
+    let mut claim = Claim::new(4, "keys", words, source);
     claim.setup = format!(
         "A table of photographs with the primary key (a, b) or (b, a), in SQLite (WITHOUT ROWID, \
          not analysed) and in PostgreSQL (a cluster of its own, on a Unix socket). A page is one \

@@ -150,6 +150,7 @@ mod tests {
         claim.beside.push(Beside::less("ns a read", 60.0, "nsv", 75.0));
         let text = report(&[claim], "Somewhere.");
         let (losses, sections) = text.split_once("## 4.").unwrap();
+        assert!(losses.contains("in our words, not quoted"));
         assert!(losses.contains("4. order matters: **holds** (1 of 1 parts)"));
         assert!(losses.contains("claim 4: ns a count: larder 500, nsv 97"));
         assert!(!losses.contains("ns a read"));

@@ -28,7 +28,8 @@ const PAGES: [(&str, &str); 2] = [("/waits", "waits 2 ms"), ("/small", "waits fo
 /// Runs the experiment.
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "Slow downloads do not hold worker threads when the delivery is elsewhere";
-    let mut claim = Claim::new(2, "slow", words, "Zope and its server Medusa, mailing lists");
+    let source = "mailing lists on Zope and its server Medusa, date and author not recorded";
+    let mut claim = Claim::new(2, "slow", words, source);
     claim.setup = format!(
         "{WORKERS} workers on one core. Slow clients read an answer of 8 MB at 1 kB/s. {FAST} fast \
          clients, on the other core, each ask for 8 KB on a new connection, again and again, and \

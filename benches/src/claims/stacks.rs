@@ -28,7 +28,8 @@ const SERVERS: [(&str, &[&str], &str); 4] = [
 /// Runs the experiment.
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "A stack per connection costs";
-    let mut claim = Claim::new(7, "stacks", words, "httpd developers' mailing list, 2000");
+    let source = "httpd developers' mailing list, 2000, Dean Gaudet (who designed the hybrid MPM)";
+    let mut claim = Claim::new(7, "stacks", words, source);
     claim.setup = format!(
         "Each server is a process on one core. Idle connections ask once for 8 KB and stay; then \
          {BUSY} busy ones ask for the same, by an event loop on the other core. Memory is what the \

@@ -42,7 +42,8 @@ const STEPS: [&str; 5] = [QUERY, MEMO, FILES, MEMORY, MEMCACHED];
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "Thumbnails are asked for again and again, each with a query that never changes: \
                  remembering the query helps, above all when the database is on another machine";
-    let mut claim = Claim::new(3, "thumbnails", words, "mod_python mailing list, 2007");
+    let source = "mod_python mailing list, 2007, author not recorded";
+    let mut claim = Claim::new(3, "thumbnails", words, source);
     claim.setup = format!(
         "{COUNT} thumbnails of 4 to 12 KB in files; a SQLite table that says which file is whose, \
          asked over pooled connections, near or with a delay of 0.5 or 5 ms on each query. \

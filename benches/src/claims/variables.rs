@@ -28,8 +28,9 @@ const AWAY: &str = "SQLite, 0.5 ms away";
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "Buckets of shared variables (nsv) are the way for threads to share, not a round \
                  trip to the database";
-    let mut claim =
-        Claim::new(8, "variables", words, "AOLserver's nsv commands, as its users had them");
+    let source = "AOLserver mailing lists, between 2000 and 2007 (date not recorded), author not \
+                  recorded";
+    let mut claim = Claim::new(8, "variables", words, source);
     claim.setup = format!(
         "{KEYS} values by name, each read and each counted up by one thread and by two: in a model \
          of nsv (8 buckets by the array's name, each with one lock for its arrays, their keys and a \
