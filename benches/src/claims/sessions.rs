@@ -33,11 +33,18 @@ const DBM: &str = "DbmSession";
 const FILE: &str = "FileSession";
 const LARDER: &str = "larder's FileStore";
 
+/// What the smallest row may show, and nobody knows the reason of.
+const FEW_FILES: &str = "Where both file stores insert many times more slowly at 1000 sessions than \
+at 10,000, and larder answers fewer requests there, that is not explained: the inserts that are timed \
+include the first ones and the making of directories, but how much of the time is theirs was not \
+measured. The row of 10,000 does not time them.";
+
 /// Runs the experiment.
 pub fn run(scale: Scale) -> Outcome<Claim> {
     let words = "Above 10,000 sessions DbmSession's clean-up costs up to 90 % of the request rate; \
                  FileSession avoids that; inserting slows as the dbm grows";
-    let mut claim = Claim::new(6, "sessions", words, "mod_python mailing list, 2006 and 2007");
+    let source = "mod_python mailing list, 2006 and 2007, authors not recorded";
+    let mut claim = Claim::new(6, "sessions", words, source);
     claim.setup = format!(
         "{THREADS} threads load sessions and save one in ten. The models of DbmSession and \
          FileSession clean up after about 1 request in {CLEANUP_CHANCE}, as mod_python does, or \
@@ -47,7 +54,8 @@ pub fn run(scale: Scale) -> Outcome<Claim> {
          request is the session alone, so that the loss is the greatest there is. Windows without \
          clean-up come before and after the one with it. What the models have better than \
          mod_python: Rust for cPickle, and locks of one process. An insert is the mean of the last \
-         {INSERTS}."
+         {INSERTS}; of 1000 sessions these are all, and the directories that the expired ones \
+         have not made yet are made among them (FileSession has 256)."
     );
     let sizes = scale.pick(&[1000, 10_000, 30_000, 100_000][..], &[1000, 10_000, 40_000]);
     let columns = [
@@ -77,6 +85,7 @@ pub fn run(scale: Scale) -> Outcome<Claim> {
         lines.push((name.to_owned(), points));
     }
     judge(&mut claim, &table, sizes);
+    claim.beyond.push(FEW_FILES.to_owned());
     claim.beyond.push(extrapolated(sizes[sizes.len() - 1], &table)?);
     claim.chart = Some(Chart {
         title: "Requests a second while sessions are cleaned up".into(),
