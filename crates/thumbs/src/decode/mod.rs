@@ -208,3 +208,28 @@ pub(crate) fn contained<T>(decoder: impl FnOnce() -> Result<T, Error>) -> Result
         Err(Error::damaged(format_args!("its decoder panicked: {said}")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::panic_any;
+
+    use super::*;
+
+    type Decoder = fn() -> Result<(), Error>;
+
+    /// A panic with a mere literal carries a `&str`, one with arguments a `String`.
+    #[test]
+    fn a_panicking_decoder_has_a_damaged_picture() {
+        let cases: [(Decoder, &str); 3] = [
+            (|| panic!("a literal"), " a literal"),
+            (|| panic!("row {} of {}", std::hint::black_box(7), 5), " row 7 of 5"),
+            (|| panic_any(7), ""),
+        ];
+        for (decoder, said) in cases {
+            let error = contained(decoder).unwrap_err();
+            assert!(error.is_damaged(), "{error}");
+            assert!(error.to_string().contains(&format!("its decoder panicked:{said}")), "{error}");
+        }
+        assert_eq!(contained(|| Ok(7)).unwrap(), 7);
+    }
+}
