@@ -113,15 +113,7 @@ impl Thumbnailer {
     {
         let presets: Vec<Preset> = presets.iter().cloned().map(P::into).collect();
         let opened = source.open()?;
-        for _ in 0..ATTEMPTS {
-            let before = opened.fingerprint()?;
-            let result = self.attempt(&opened, &presets);
-            // An error, too, may come of bytes that were being written.
-            if opened.fingerprint()? == before {
-                return result;
-            }
-        }
-        Err(Error::changed(ATTEMPTS))
+        while_unchanged(&opened, || self.attempt(&opened, &presets))
     }
 
     pub(crate) fn quality(&self) -> u8 {
@@ -383,5 +375,57 @@ impl ThumbnailerBuilder {
     pub fn build(self) -> Thumbnailer {
         let budget = Arc::new(Budget::new(self.memory_budget_bytes));
         Thumbnailer { limits: self.limits, budget }
+    }
+}
+
+/// Reads a source, and again if it has changed meanwhile.
+fn while_unchanged<T>(
+    source: &Opened,
+    mut read: impl FnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    for _ in 0..ATTEMPTS {
+        let before = source.fingerprint()?;
+        let result = read();
+        // An error, too, may come of bytes that were being written.
+        if source.fingerprint()? == before {
+            return result;
+        }
+    }
+    Err(Error::changed(ATTEMPTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// Reads a file that changes during the first `changes` readings; returns how many there were,
+    /// and what came of them when each of those that were changed had failed.
+    fn read_changing(changes: u32) -> (u32, Result<u32, Error>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changing.jpg");
+        let file = File::create(&path).unwrap();
+        let opened = Source::path(&path).open().unwrap();
+        let mut readings = 0;
+        let result = while_unchanged(&opened, || {
+            readings += 1;
+            if readings > changes {
+                return Ok(readings);
+            }
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(readings));
+            file.set_modified(time).unwrap();
+            Err(Error::damaged("half of it was written"))
+        });
+        (readings, result)
+    }
+
+    #[test]
+    fn a_picture_changed_during_its_first_reading_alone_is_read_again() {
+        let (readings, result) = read_changing(1);
+        assert_eq!((readings, result.unwrap()), (2, 2));
+        let (readings, result) = read_changing(u32::MAX);
+        assert!(readings == ATTEMPTS && result.unwrap_err().is_changed());
     }
 }
