@@ -251,8 +251,9 @@ impl FileCache {
     /// Removes every entry of a source, whatever its version and parameters, and returns how many
     /// files that were.
     ///
-    /// The cost does not grow with the cache: all entries of a source lie in one of 65,536
-    /// directories, and that one is listed; then the table of open descriptors is looked through.
+    /// The cost is bounded, not constant: all entries of a source lie in one of 65,536 directories,
+    /// and that one alone is listed; then the flights of this process and the table of open
+    /// descriptors are looked through.
     /// It holds across restarts, since it is the files that go. Makers in this process hand what
     /// they make to those who wait already, and do not store it. Another process may still publish
     /// what it is making, and serves what it has open, until it purges the source itself.

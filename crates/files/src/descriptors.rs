@@ -16,6 +16,10 @@
 //! reader's guard delays the shelf in freeing its own memory. A hit writes only to the entry that
 //! it hands out: the reference count, and the time of use, by which the queues know of it.
 //!
+//! Why not moka, which is both: its bare table answers a hit in 113 ns, where all of a hit takes 57
+//! here (the benchmark `files_hit`). papaya finds a name without writing, and what the policy wants
+//! to know stands in the entry that the hit writes anyway; moka's hits also write a log of reads.
+//!
 //! Lock: the queues' is taken with no other, for a few map operations. Both halves change under
 //! it, so they agree whenever it is free. Entries are dropped, and so files closed, outside it.
 

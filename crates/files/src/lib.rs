@@ -20,7 +20,10 @@
 //! **Made once.** [`FileCache::begin`] gives the first who asks a [`Lease`] and all others a
 //! [`Flight`], to wait on or to leave a callback with; [`FileCache::get_or_make`] is the same for
 //! one who may block. The lease is a lock on the unpublished file: it holds between processes, and
-//! dies with its holder. What cannot be made can be [refused](Lease::refuse) for a while.
+//! dies with its holder. Waiting for another process takes a thread, and there are at most 16:
+//! beyond so many keys that are being made elsewhere at once, an entry is made here again; and so
+//! it is when a maker elsewhere takes longer than his waiters will wait. What cannot be made can
+//! be [refused](Lease::refuse) for a while.
 //!
 //! **Never torn.** A file is written beside and renamed, without fsync, and ends in a trailer: the
 //! full key, the length, a checksum. At a cold hit (the descriptor is not open yet) the trailer is
@@ -32,8 +35,9 @@
 //! the key alone: its descriptor has passed, and is to the same file whatever the name is now.
 //!
 //! **Cheap when hot.** The descriptors of files in use stay open. A hit on one of them takes no
-//! lock and makes no system call, and writes to nothing but the entry that it hands out; how often
-//! it was asked for decides how long it stays open, so a scan does not close it.
+//! lock and makes no system call. It is counted on a line of its thread's, and beyond that writes
+//! to nothing but the entry that it hands out: the reference count and, beside it, the time of use.
+//! Whether it was asked for again decides how long it stays open, so a scan does not close it.
 //!
 //! **Never in the way.** A cache that cannot work costs the copy on disk and not the answer: on a
 //! full, read-only or vanished disk, or without descriptors, an [`Entry`] is its bytes in
