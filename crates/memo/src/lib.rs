@@ -1,4 +1,8 @@
-//! Process-wide memoised look-ups whose hits write nothing shared.
+//! Process-wide memoised look-ups whose hits write next to nothing that threads share.
+//!
+//! A hit of a [`StaticMemo`] or a [`StaticTable`] writes nothing shared. One of a [`Memo`] writes
+//! at most its entry's own two-bit counter, until that is full, and, in a memo with an idle time,
+//! the time of its use.
 //!
 //! Every threaded server has this dictionary somewhere:
 //!
