@@ -130,3 +130,30 @@ impl Cookie {
         values.take(MAX_TRIED).filter_map(SessionId::parse)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(cookie: &Cookie) -> String {
+        cookie.write("ID", cookie.max_age.map(|age| age.as_secs()))
+    }
+
+    #[test]
+    fn a_cookie_is_fenced_in() {
+        let cookie = Cookie::new("shop");
+        let fences = "Path=/; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(line(&cookie), format!("__Host-shop=ID; {fences}"));
+        assert_eq!(cookie.clear(), format!("__Host-shop=; {fences}; Max-Age=0"));
+        let kept = cookie.max_age(Duration::from_millis(90_500));
+        assert_eq!(line(&kept), format!("__Host-shop=ID; {fences}; Max-Age=90"));
+    }
+
+    #[test]
+    fn other_sites_are_kept_out_as_told() {
+        let shop = || Cookie::new("shop");
+        assert!(line(&shop().same_site(SameSite::Strict)).ends_with("SameSite=Strict; Secure"));
+        assert!(line(&shop().same_site(SameSite::None)).ends_with("SameSite=None; Secure"));
+        assert_eq!(line(&shop().insecure()), "shop=ID; Path=/; HttpOnly; SameSite=Lax");
+    }
+}

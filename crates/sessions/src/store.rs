@@ -27,7 +27,8 @@ pub trait Store: Send + Sync + 'static {
         let _ = (sessions, accounts);
     }
 
-    /// Returns the session. Takes no lock that a writer holds while it works.
+    /// Returns the session. Takes no lock that a writer holds while it works, unless it finds
+    /// nothing while one is at work.
     ///
     /// # Errors
     /// When the store fails. That there is no such session is no error.

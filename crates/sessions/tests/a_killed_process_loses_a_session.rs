@@ -190,3 +190,46 @@ fn a_stopped_writer_does_not_stop_readers() {
     assert_eq!(session.save().unwrap(), Saved::Stored, "the changes were kept");
     assert!(sessions.metrics().census.waits >= 2);
 }
+
+/// Between saying that the buckets change and having said that they have.
+#[test]
+fn a_dead_maker_of_a_bucket_hides_no_session() {
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = dir.path().join("sessions");
+    let open = || FileStore::at(dir.path()).lock_wait(Duration::from_secs(60)).open().unwrap();
+    let (first, clock) = kit::sessions(open());
+    kit::start(&first);
+    // The number of the buckets is behind those of the 4,096 slots.
+    let numbers = fs::File::options().read(true).write(true).open(shelf.join("generations"));
+    let numbers = numbers.unwrap();
+    let number = || {
+        let mut bytes = [0; 8];
+        numbers.read_exact_at(&mut bytes, 8 * 4096).unwrap();
+        u64::from_le_bytes(bytes)
+    };
+    let settled = number();
+    assert!(settled > 0 && settled.is_multiple_of(2));
+    numbers.write_all_at(&(settled + 1).to_le_bytes(), 8 * 4096).unwrap();
+    assert!(first.open(["__Host-session=AAAA"]).unwrap().is_empty());
+    // Others list what it made, and store in it without making it. Which one that is shows elsewhere.
+    clock.advance(kit::IDLE);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (third, third_clock) = kit::sessions(FileStore::open(elsewhere.path()).unwrap());
+    third_clock.advance(kit::IDLE);
+    kit::start(&third);
+    let buckets = fs::read_dir(elsewhere.path().join("sessions")).unwrap();
+    let mut names = buckets.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    fs::create_dir(shelf.join(names.find(|name| name.parse::<u64>().is_ok()).unwrap())).unwrap();
+    let (second, second_clock) = kit::sessions(open());
+    second_clock.advance(kit::IDLE);
+    let cookie = kit::start(&second);
+    assert_eq!(number(), settled + 1, "nothing was made");
+    assert_eq!(kit::color(&first, &cookie).as_deref(), Some("red"));
+    first.open([&*cookie]).unwrap().logout().unwrap();
+    assert_eq!(kit::color(&second, &cookie), None);
+    // The next bucket that is made ends it.
+    second_clock.advance(kit::IDLE);
+    kit::start(&second);
+    assert!(number() > settled + 1 && number().is_multiple_of(2));
+}

@@ -4,7 +4,8 @@
 //! even ──begin, under the slot's lock──> odd: somebody is writing ──end──> even, and larger
 //! ```
 //! A reader takes the number and then reads the disk: if the number is even, what it read is good
-//! for as long as the number stays, since who writes changes it first, and never back. A writer that died in between leaves an odd number: readers then use no
+//! for as long as the number stays, since who writes changes it first, and never back. A writer that
+//! died in between leaves an odd number: readers then use no
 //! copy, and the next writer of the slot passes on to the next even one.
 //!
 //! Between processes the numbers are in a file, read and written by eight bytes at a time: a check

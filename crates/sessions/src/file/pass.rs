@@ -80,10 +80,7 @@ impl Shelf {
         ends.sort_unstable();
         for end_s in ends {
             let table = self.table();
-            let bucket = match table.bucket(end_s) {
-                Some(bucket) => Ok(Arc::clone(bucket)),
-                None => Bucket::open(&self.root, end_s).map(Arc::new),
-            };
+            let bucket = self.open_bucket(&table, end_s);
             let listed = bucket.and_then(|bucket| Ok((fs::read_dir(self.dir(end_s))?, bucket)));
             match listed {
                 Ok((names, bucket)) => return Ok(Some(Open { bucket, names, is_stuck: false })),

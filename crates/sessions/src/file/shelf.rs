@@ -206,13 +206,16 @@ impl Shelf {
         self.generations.read(TABLE).map_err(|e| self.failed("read", e))
     }
 
+    /// Are these all buckets there are? Nobody can say while one is being made, or after its maker
+    /// died.
     fn is_current(&self, table: &Table) -> Result<bool, Error> {
-        Ok(self.table_generation()? == table.generation)
+        let generation = self.table_generation()?;
+        Ok(generation == table.generation && is_settled(generation))
     }
 
     /// Opens a bucket, unless it is open: as what is under its name by now, since another process
     /// whose clock is ahead may have removed it, and one whose clock is not made it anew.
-    fn open_bucket(&self, table: &Table, end_s: u64) -> io::Result<Arc<Bucket>> {
+    pub(crate) fn open_bucket(&self, table: &Table, end_s: u64) -> io::Result<Arc<Bucket>> {
         match table.bucket(end_s) {
             Some(bucket) if bucket.is_in(&self.root)? => Ok(Arc::clone(bucket)),
             _ => Bucket::open(&self.root, end_s).map(Arc::new),
@@ -223,9 +226,9 @@ impl Shelf {
     pub(crate) fn reload(&self) -> Result<(), Error> {
         let _one = self.reloading.lock();
         let before = self.table.load();
-        // Taken before the listing: what is added after it changes the number.
+        // Taken before the listing: what is added after it has changed the number.
         let generation = self.table_generation()?;
-        if generation == before.generation {
+        if generation == before.generation && is_settled(generation) {
             return Ok(());
         }
         let mut ends = ends_in(&self.path).map_err(|e| self.failed("list", e))?;
@@ -255,19 +258,23 @@ impl Shelf {
     /// Makes a bucket, even if the table has it: it may have been removed since. Of threads that
     /// find it missing at once, one makes it and the others take that: a second one for the same
     /// directory would not know what was counted in the first.
+    ///
+    /// The number is odd before there is a directory: who lists it may store in it at once, and by
+    /// then nobody may believe that the buckets known before are all there are. If the maker dies,
+    /// the number stays odd, and everybody lists at each miss until another bucket is made.
     pub(crate) fn make(&self, end_s: u64) -> Result<Arc<Bucket>, Error> {
         let fail = |e| self.failed("make a bucket in", e);
         let _turn = self.stripes.lock_table()?;
-        let is_new = make_dir(&self.root, end_s).map_err(fail)?;
-        if !is_new
-            && let Some(made) = self.table.load().bucket(end_s)
+        if let Some(made) = self.table.load().bucket(end_s)
             && made.is_in(&self.root).map_err(fail)?
+            && is_settled(self.table_generation()?)
         {
             return Ok(Arc::clone(made));
         }
-        // Before anything is in it: who finds nothing has to know of it.
         self.generations.begin(TABLE).map_err(fail)?;
+        let made = make_dir(&self.root, end_s);
         self.generations.end(TABLE).map_err(fail)?;
+        let is_new = made.map_err(fail)?;
         self.reload()?;
         let table = self.table.load();
         let bucket = table.bucket(end_s).ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;

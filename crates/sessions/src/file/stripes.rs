@@ -3,7 +3,8 @@
 //! A turn is a mutex and, unless the process is alone, a lock (flock) on the stripe's file. It is
 //! held for the few system calls of one write, never by a reader and never for a request. The file's
 //! lock dies with its process; a process that was stopped holds it, and then others' writes fail
-//! after the bound, while reads go on.
+//! after the bound, while reads go on; but for a name of which nothing is found while its slot's
+//! number is odd, since that may be on its way: who asks for it waits as a writer does.
 //!
 //! Lock order: a stripe of users, then one of sessions, then the table's. Nobody holds two of one
 //! kind.
