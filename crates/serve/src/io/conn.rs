@@ -40,6 +40,8 @@ pub(crate) struct Conn {
     pub(crate) seq: u32,
     /// The socket may have more to read: set by an event, cleared by a short read.
     pub(crate) readable: bool,
+    /// There was an event; before, what the client has sent is not known, so it is not idle.
+    pub(crate) heard: bool,
     /// The peer has shut down its side: a short read is not the last one.
     pub(crate) eof: bool,
     /// Already listed among the connections that go on without an event.
@@ -140,6 +142,7 @@ impl Conn {
             timer: Timer::default(),
             seq,
             readable: false,
+            heard: false,
             eof: false,
             listed: false,
             served: false,
@@ -254,13 +257,16 @@ impl Slots {
     }
 
     /// Of the next few idle connections, the one that has been idle for longest; one that was
-    /// only just accepted is taken last.
+    /// only just accepted is taken last, and not before its first event: it may have asked.
     pub(crate) fn find_idle(&mut self) -> Option<u32> {
         const SAMPLE: usize = 8;
         let n = self.slots.len();
         let places = (1..=n).map(|step| (self.hand + step) % n);
         let idle = places.filter_map(|at| {
-            let conn = self.slots[at].conn.as_deref().filter(|conn| conn.is_idle())?;
+            let conn = self.slots[at].conn.as_deref()?;
+            if !(conn.heard && conn.is_idle()) {
+                return None;
+            }
             Some((!conn.served, conn.timer.due, at))
         });
         let (_, _, at) = idle.take(SAMPLE).min()?;

@@ -223,6 +223,7 @@ impl IoThread {
 
     fn event(&mut self, slot: u32, event: &Event) {
         let Some(conn) = self.slots.get_mut(slot) else { return };
+        conn.heard = true;
         conn.readable |= event.is_readable();
         conn.eof |= event.is_read_closed();
         if event.is_error() || event.is_write_closed() {
