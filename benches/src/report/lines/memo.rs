@@ -101,6 +101,27 @@ pub const LINES: &[Line] = &[
         ..HIT
     },
     Line {
+        id: "memo-map-1k-1",
+        work: "hit of Memo, beside maps without a bound, 1,000 keys, one thread",
+        reading: "memo_hit/{}/1000x1",
+        ours: "larder-memo",
+        ..HIT
+    },
+    Line {
+        id: "memo-map-1k-2",
+        work: "hit of Memo, beside maps without a bound, 1,000 keys, two threads",
+        reading: "memo_hit/{}/1000x2",
+        ours: "larder-memo",
+        ..HIT
+    },
+    Line {
+        id: "memo-map-100k-1",
+        work: "hit of Memo, beside maps without a bound, 100,000 keys, one thread",
+        reading: "memo_hit/{}/100000x1",
+        ours: "larder-memo",
+        ..HIT
+    },
+    Line {
         id: "memo-map-100k-2",
         work: "hit of Memo, beside maps without a bound, 100,000 keys, two threads",
         reading: "memo_hit/{}/100000x2",
