@@ -48,7 +48,7 @@ fn main() {
     series(plan, "cost_sessions/sessions", tables, sessions);
     let megapixels: &[usize] = plan.sized(&[1, 4, 16, 64], &[1, 4, 16], &[1]);
     series(plan, "cost_thumbs/megapixels", megapixels, |plan, size| thumbs(plan, size, 1));
-    let pictures: &[usize] = plan.sized(&[1, 10, 100], &[1, 10, 30], &[1]);
+    let pictures: &[usize] = plan.sized(&[1, 10, 100], &[1, 10, 100], &[1]);
     series(plan, "cost_thumbs_many/pictures", pictures, |plan, count| thumbs(plan, 2, count));
 }
 

@@ -135,7 +135,7 @@ pub fn model(readings: &Readings<'_>) -> Outcome<Option<(String, String)>> {
 
 fn words(all: &[Points<'_>]) -> String {
     let mut page = String::from(
-        "# What grows\n\nThe cost of one operation while there is ten and a hundred times as much of \
+        "# What grows\n\nThe cost of one operation while there is more and more of \
          something, measured by `cargo bench -p larder-benches --bench cost`. A slope of 1 is in \
          proportion, 0 is not at all.\n\n![How cost grows](cost.svg)\n",
     );
