@@ -92,12 +92,14 @@ impl<'a> Table<'a> {
     fn print(mut self, edge: u32) {
         let mut rows = vec![vec!["photograph".to_owned()]];
         rows[0].extend(self.systems.iter().map(|system| (*system).to_owned()));
+        rows[0].push("photographs".to_owned());
         for (name, row) in &self.scores {
             let cell = |score: &Score| match score {
                 Some((score, bytes)) => format!("{score:.2} ({bytes})"),
                 None => "-".to_owned(),
             };
-            rows.push([name.clone()].into_iter().chain(row.iter().map(cell)).collect());
+            let cells = row.iter().map(cell).chain([String::new()]);
+            rows.push([name.clone()].into_iter().chain(cells).collect());
         }
         let column = |nth: usize| self.scores.iter().filter_map(move |(_, row)| row[nth]);
         let mean = |nth: usize| {
@@ -109,6 +111,8 @@ impl<'a> Table<'a> {
             format!("{:.2} ({})", scores / count as f64, bytes / count)
         };
         let means = (0..self.systems.len()).map(mean);
+        // Beside the means: of how many.
+        let means = means.chain([self.scores.len().to_string()]);
         rows.push(["mean".to_owned()].into_iter().chain(means).collect());
         table::print(
             &format!(

@@ -92,7 +92,7 @@ pub fn overview(rows: &[&Row<'_>]) -> Outcome<Option<String>> {
         let (left, right) = (one.min(end), one.max(end).max(one.min(end) + 2));
         area.draw(&Rectangle::new([(left, y - 7), (right, y + 7)], color.filled()))?;
         let name = row.best().map_or("", |best| best.name);
-        text(&area, row.line.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
+        text(&area, &row.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
         let said = format!("{} x {name}", digits(*times));
         text(&area, &said, (right + 8, y), 13, color, HPos::Left)?;
     }
@@ -119,7 +119,7 @@ pub fn beside(part: &str, rows: &[Row<'_>]) -> Outcome<String> {
     for (nth, row) in rows.iter().enumerate() {
         let y = middle(nth);
         let (step, unit) = readable(row.ours, &row.unit);
-        text(&area, row.line.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
+        text(&area, &row.work, (LABELS - 14, y), 13, INK, HPos::Right)?;
         dots(&area, &axis, row, y)?;
         let number = |value: f64| format!("{} {unit}", digits(value / step));
         text(&area, &number(row.ours), (WIDTH - RIGHT + 90, y), 13, GREEN, HPos::Right)?;

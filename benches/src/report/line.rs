@@ -8,8 +8,10 @@ use crate::table::Reading;
 pub struct Line {
     /// Its name in the report.
     pub id: &'static str,
-    /// What is done.
+    /// What is done; `{}` stands for the number of things that `size` tells.
     pub work: &'static str,
+    /// The reading that tells how many there were in this run, if runs differ in that.
+    pub size: Option<&'static str>,
     /// The readings of all systems; `{}` stands for the system.
     pub reading: &'static str,
     /// Which way is good.
@@ -48,6 +50,8 @@ pub struct Measured {
 pub struct Row<'l> {
     /// What it is of.
     pub line: &'l Line,
+    /// What was done, and with how many.
+    pub work: String,
     /// Our number.
     pub ours: f64,
     /// What all numbers are in.
@@ -94,7 +98,15 @@ impl Line {
         let mut peers: Vec<_> = self.peers.iter().filter_map(measured).collect();
         peers.sort_by(|a, b| b.times_ours.total_cmp(&a.times_ours));
         let floor = self.floor.as_ref().and_then(measured);
-        Ok(Row { line: self, ours: ours.value, unit: ours.unit.clone(), peers, floor })
+        let work = self.work_of(readings);
+        Ok(Row { line: self, work, ours: ours.value, unit: ours.unit.clone(), peers, floor })
+    }
+
+    /// What was done, with the size that the run had.
+    fn work_of(&self, readings: &Readings<'_>) -> String {
+        let size = self.size.and_then(|name| readings.get(name));
+        let size = size.map_or("so many".to_owned(), |size| grouped(size.value));
+        self.work.replace("{}", &size)
     }
 
     /// How many times as good theirs is as ours.
@@ -198,6 +210,7 @@ mod tests {
     const LINE: Line = Line {
         id: "memo-hit",
         work: "a hit",
+        size: None,
         reading: "memo_hit/{}/1000x1",
         better: Better::Less,
         ours: "larder",
@@ -229,6 +242,16 @@ mod tests {
         assert_eq!(row.verdict(), Verdict::Leads);
         assert_eq!(row.floor.unwrap().times_ours, 2.0);
         assert_eq!(row.peers[1].value, 200.0, "in our unit");
+    }
+
+    #[test]
+    fn a_row_says_how_many_there_were() {
+        let entries = "memo_hit/larder/entries";
+        let line = Line { work: "a hit among {} keys", size: Some(entries), ..LINE };
+        let mut readings = vec![reading("larder", 4.0, "ns")];
+        assert_eq!(line.row(&by_name(&readings)).unwrap().work, "a hit among so many keys");
+        readings.push(Reading { id: entries.into(), ..reading("", 20_000.0, "") });
+        assert_eq!(line.row(&by_name(&readings)).unwrap().work, "a hit among 20,000 keys");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub fn table(rows: &[&Row<'_>]) -> Vec<Vec<String>> {
 fn cells(row: &Row<'_>) -> Vec<String> {
     let (step, unit) = readable(row.ours, &row.unit);
     let number = |value: f64| digits(value / step);
-    let mut cells = vec![row.line.id.to_owned(), row.line.work.to_owned(), unit.to_owned()];
+    let mut cells = vec![row.line.id.to_owned(), row.work.clone(), unit.to_owned()];
     cells.push(number(row.ours));
     match row.best() {
         Some(best) => cells.extend([number(best.value), best.name.to_owned()]),
@@ -139,7 +139,7 @@ fn losses(say: &mut impl FnMut(&str), found: &Found<'_>) {
         let Some(best) = row.best() else { continue };
         say(&format!(
             "- {}: {} {unit}, {} {} (`{}`)\n",
-            row.line.work,
+            row.work,
             digits(row.ours / step),
             best.name,
             digits(best.value / step),

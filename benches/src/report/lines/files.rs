@@ -4,6 +4,8 @@ use super::{LESS, Line};
 
 const COLD: Line = Line { peers: &["cacache-key", "foyer"], floor: Some("open-read"), ..LESS };
 
+const FILES: Option<&str> = Some("files_start/larder/entries");
+
 pub const LINES: &[Line] = &[
     Line {
         id: "files-hot-1",
@@ -64,13 +66,15 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "files-start-hit",
-        work: "start on very many files: first hit",
+        work: "start on a cache of {} files: first hit",
+        size: FILES,
         reading: "files_start/{}/first hit",
         ..LESS
     },
     Line {
         id: "files-start-made",
-        work: "start on very many files: first made",
+        work: "start on a cache of {} files: first made",
+        size: FILES,
         reading: "files_start/{}/first made",
         ..LESS
     },

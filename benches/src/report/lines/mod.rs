@@ -29,6 +29,7 @@ pub fn of(part: Part) -> &'static [Line] {
 const LESS: Line = Line {
     id: "",
     work: "",
+    size: None,
     reading: "",
     better: Better::Less,
     ours: "larder",
@@ -53,6 +54,7 @@ mod tests {
             assert!(!line.work.is_empty() && !line.id.is_empty(), "{}", line.reading);
             // It fits its place in the pictures, and needs no other to be understood.
             assert!(line.work.chars().count() <= 68, "{}", line.work);
+            assert_eq!(line.work.contains("{}"), line.size.is_some(), "{}", line.id);
             assert!(!line.work.contains("the same"), "{}", line.work);
             assert!(!line.peers.contains(&line.ours), "{}", line.id);
             assert!(!line.is_headline || !line.peers.is_empty(), "{}", line.id);

@@ -67,13 +67,15 @@ pub const LINES: &[Line] = &[
     },
     Line {
         id: "thumbs-quality-256",
-        work: "SSIMULACRA2 at 256 px, mean of the photographs",
+        work: "SSIMULACRA2 at 256 px, photographs: mean of {}",
+        size: Some("thumbs_quality_256/mean/photographs"),
         reading: "thumbs_quality_256/mean/{}",
         ..QUALITY
     },
     Line {
         id: "thumbs-quality-320",
-        work: "SSIMULACRA2 at 320 px, mean of the photographs",
+        work: "SSIMULACRA2 at 320 px, photographs: mean of {}",
+        size: Some("thumbs_quality_320/mean/photographs"),
         reading: "thumbs_quality_320/mean/{}",
         is_headline: true,
         ..QUALITY
