@@ -25,6 +25,9 @@
 //! shorter, and its tail is long. What did not help: waking the next writer before the commit, or
 //! as soon as he is next, to spin for 20 to 100 us (on two cores he takes them from the others);
 //! fewer readers; a memory map; SQLite without its statistics of memory.
+//!
+//! What is missed, at times: the aim was a p99.9 of a write's wait of a tenth of r2d2's; it is
+//! between 0.08 and 0.19 of it, from run to run.
 
 use std::sync::Mutex;
 use std::thread;

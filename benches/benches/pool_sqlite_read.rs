@@ -9,6 +9,11 @@
 //!   as `r2d2_sqlite` does it, which asks `SELECT 1` at each checkout; `r2d2-unchecked` does without.
 //! - `own-connection`, a connection that the thread keeps, is the floor. `one-mutex` is a
 //!   connection that all share, `open-each` one that is opened for each query.
+//!
+//! What is missed. The aim was 1.8 x the throughput of `r2d2` as it comes, and to be within 5 % of
+//! `own-connection`. It is 1.3 to 1.7 x, by the number of threads, and 2 to 9 %. The first is more
+//! than there is on one thread: a connection of one's own is itself only about 1.33 x `r2d2`, since
+//! r2d2's test at each checkout costs 0.6 us of 2.5 us.
 
 use std::hint::black_box;
 use std::sync::Mutex;
