@@ -95,7 +95,7 @@ const NGINX: &[&str] = &["nginx"];
 const VIPS: &[&str] = &["vipsthumbnail"];
 
 /// All of them. Each is short enough to be run alone.
-pub const JOBS: [Job; 26] = [
+pub const JOBS: [Job; 27] = [
     job("memo_hit", Part::Memo, How::Criterion("memo_hit"), &[]),
     job("memo_hit_ratio", Part::Memo, How::Table("memo_hit_ratio"), &[]),
     job("memo_memory", Part::Memo, How::Table("memo_memory"), &[]),
@@ -119,6 +119,7 @@ pub const JOBS: [Job; 26] = [
     job("serve_calls", Part::Serve, How::Servers("calls"), &["nginx", "perf"]),
     job("serve_idle", Part::Serve, How::Servers("idle"), NGINX),
     job("serve_slow", Part::Serve, How::Servers("slow"), NGINX),
+    job("serve_heads", Part::Serve, How::Servers("heads"), NGINX),
     job("beside_nginx", Part::Serve, How::Script("beside-nginx"), &["nginx", "wrk"]),
     job("cost", Part::Cost, How::Table("cost"), &[]),
     job("cost_serve", Part::Cost, How::Servers("grow"), &[]),

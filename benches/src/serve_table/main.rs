@@ -8,7 +8,7 @@
 //! Rounds alternate between the servers of a row and medians are compared. Server CPU is user and
 //! system time of the server's processes. nginx has one worker, and is measured at its two best
 //! settings; what is not installed is named and left out. Groups: `cached`, `file`, `workers`,
-//! `calls`, `idle`, `slow`, `grow`. `--json=FILE` appends each number to a file as well.
+//! `calls`, `idle`, `slow`, `heads`, `grow`. `--json=FILE` appends each number to a file as well.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod canned;
 mod delivery;
 mod endurance;
 mod grow;
+mod heads;
 mod larder;
 mod memo;
 mod peers;
@@ -109,6 +110,9 @@ fn measure(args: &[String]) -> Result<(), Box<dyn Error>> {
     }
     if wanted("slow") {
         endurance::slow(&plan, &nginx, &root)?;
+    }
+    if wanted("heads") {
+        heads::heads(&plan, &nginx, &root)?;
     }
     Ok(())
 }

@@ -194,6 +194,13 @@ pub const LINES: &[Line] = &[
         ..MORE
     },
     Line {
+        id: "serve-heads-kept",
+        work: "fast clients beside heads that never end: share of requests/s",
+        reading: "serve_heads/{}/kept",
+        peers: &["nginx sendfile"],
+        ..MORE
+    },
+    Line {
         id: "serve-slow-rss",
         work: "slow reader of 2 MB: RSS",
         reading: "serve_slow/{}/RSS each",
