@@ -246,17 +246,20 @@ fn the_use_of_an_open_file_outlives_the_cache() {
 
 #[test]
 fn many_threads_keep_the_bound() {
+    const THREADS: usize = 8;
     let dir = tempfile::tempdir().unwrap();
     let cache = FileCache::open(dir.path(), Limits::new().max_bytes(16 * BLOCK)).unwrap();
     std::thread::scope(|scope| {
-        for thread in 0..8 {
+        for thread in 0..THREADS {
             let cache = &cache;
             scope.spawn(move || {
                 for n in 0..200 {
                     let entry = put(cache, (thread * 37 + n) % 100);
                     let expected = format!("body {}", (thread * 37 + n) % 100);
                     assert_eq!(entry.read().unwrap(), expected);
-                    assert!(cache.stats().bytes <= 16 * BLOCK);
+                    // Who has just opened a file that another thread evicts enters it for a
+                    // moment, before he sees that it is gone: one a thread.
+                    assert!(cache.stats().bytes <= (16 + THREADS as u64) * BLOCK);
                 }
             });
         }
