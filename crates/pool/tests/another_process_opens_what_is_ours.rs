@@ -26,12 +26,15 @@ fn read(conn: &Connection) -> rusqlite::Result<i64> {
     conn.query_row("SELECT x FROM t", [], |row| row.get(0))
 }
 
-/// This test program itself, as another process; whether it could write.
+/// This test program itself, as another process; whether it could write. If not, it was refused.
 fn writes_in_another_process(path: &Path) -> bool {
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new(program);
     child.args(["--exact", "a_second_process", "--ignored", "--quiet"]);
-    child.env("LARDER_TEST_PATH", path).status().unwrap().success()
+    let ended = child.env("LARDER_TEST_PATH", path).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() || said.contains("database is locked"), "{said}");
+    ended.status.success()
 }
 
 #[test]
