@@ -7,7 +7,8 @@
 //! ```
 //! A room has one owner, the lease, so what it holds needs no lock; the sum of all rooms is in the
 //! accounts, under their lock. It grows before the draft does and is given back after the draft has
-//! gone, so the disk never holds more than the accounts say.
+//! gone. Only a file that is being evicted is out of the accounts before it is off the disk: for a
+//! moment, and one for each thread that evicts.
 
 use std::sync::Arc;
 

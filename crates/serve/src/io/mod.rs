@@ -3,8 +3,9 @@
 //!
 //! A turn of the loop: sleep in `epoll_wait`; let each connection with an event advance as far as
 //! it can without waiting, within a budget; take the mailbox; go on with those that had used up
-//! their budget; give those who have much to send their turns; accept; expire deadlines. Readiness is edge-triggered: a connection is registered
-//! once, and `Conn::readable` remembers what an event said.
+//! their budget; give those who have much to send their turns; accept; expire deadlines. Readiness
+//! is edge-triggered: a connection is registered once, and `Conn::readable` remembers what an event
+//! said.
 //!
 //! `conn` is the state machine, `read`, `receive`, `hit`, `fast`, `send`, `feed` and `finish` its
 //! steps, `ended` what is noted after them, `window` the shared read buffer, `wheel` the timers,
