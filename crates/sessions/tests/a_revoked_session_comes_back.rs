@@ -3,11 +3,10 @@
 
 mod kit;
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use kit::{IDLE, MINUTE, color, cookie, sessions, start};
+use kit::{IDLE, color, cookie, sessions, start};
 use larder_sessions::{FileStore, Login, Saved, Sessions, Store};
 
 on_each!(
@@ -106,47 +105,107 @@ fn races(few: u32) -> u32 {
     told.map_or(few, |told| told.parse().expect("LARDER_RACES is a number"))
 }
 
-/// One thread saves, touches and reads as fast as it can, the other revokes: from the moment that
-/// the revocation has returned, nothing is there, and nothing comes back.
+/// One thread saves, touches and reads as fast as it can, or renews, and the other revokes: from the
+/// moment that the revocation has returned, nothing is there, and nothing comes back.
 fn races_are_won_by_the_revocation<S: Store>(store: S) {
     let (sessions, clock) = sessions(store);
     let races = races(300);
-    let both = Barrier::new(2);
-    let slot = Slot::default();
+    let (meeting, slot) = (Meeting::default(), Slot::default());
     thread::scope(|scope| {
         scope.spawn(|| {
+            let _end = meeting.end_if_lost();
+            let mut outcomes = [0_u32; 3];
             for nth in 0..races {
-                both.wait();
+                meeting.meet();
                 let cookie = slot.get();
-                for count in 0..3 {
-                    let mut session = sessions.open([&*cookie]).unwrap();
-                    session.set("count", &(nth + count)).unwrap();
-                    if session.is_empty() {
-                        break; // Unknown by now, and a save would begin another one.
-                    }
-                    let _ = session.save().unwrap();
+                let other = race(&sessions, &cookie, nth, &mut outcomes);
+                meeting.meet();
+                for cookie in [Some(cookie), other].into_iter().flatten() {
+                    assert_eq!(sessions.peek::<u32>([&*cookie], "count").unwrap(), None);
+                    assert!(sessions.open([&*cookie]).unwrap().is_empty());
                 }
-                both.wait();
-                assert_eq!(sessions.peek::<u32>([&*cookie], "count").unwrap(), None);
-                assert!(sessions.open([&*cookie]).unwrap().is_empty());
             }
+            println!("{races} races: [won, refused, not begun] {outcomes:?}");
         });
+        let _end = meeting.end_if_lost();
         for nth in 0..races {
             let cookie = start(&sessions);
             let mut session = sessions.open([&*cookie]).unwrap();
             slot.set(cookie.clone());
-            both.wait();
             if nth % 16 == 0 {
-                clock.advance(MINUTE * 3); // The other's looks are touches.
+                clock.advance(IDLE / 3); // The other's looks are touches.
+                let _ = sessions.clean(100).unwrap(); // What is long over is not kept for ever.
             }
-            (0..nth % 8).for_each(|_| std::hint::spin_loop());
+            meeting.meet();
+            // From at once to tens of microseconds later: at each point of the other's work.
+            (0..1 << (nth / 4 % 10)).for_each(|_| std::hint::spin_loop());
             assert!(session.logout().unwrap());
             assert!(sessions.open([&*cookie]).unwrap().is_empty(), "revoked means at once");
-            both.wait();
+            meeting.meet();
         }
     });
     assert_eq!(sessions.metrics().revoked, u64::from(races));
     assert_eq!(sessions.metrics().census.live, 0);
+}
+
+/// Works on a session that is being revoked: every fourth time by a renewal, which gives another
+/// cookie when it was quicker.
+fn race<S: Store>(
+    sessions: &Sessions<S>,
+    cookie: &str,
+    nth: u32,
+    outcomes: &mut [u32; 3],
+) -> Option<String> {
+    for count in 0..3 {
+        let mut session = sessions.open([cookie]).unwrap();
+        if session.is_empty() {
+            outcomes[2] += 1;
+            return None; // Unknown by now, and a save would begin another one.
+        }
+        if nth % 4 == 3 {
+            let is_renewed = session.renew().unwrap();
+            outcomes[usize::from(!is_renewed)] += 1;
+            return is_renewed.then(|| kit::cookie(&session));
+        }
+        session.set("count", &(nth.wrapping_add(count))).unwrap();
+        outcomes[usize::from(session.save().unwrap() == Saved::Gone)] += 1;
+    }
+    None
+}
+
+/// Where two threads wait for one another without sleeping: they leave within a fraction of a
+/// microsecond of each other, as no sleeper would. If one fails, so does the other.
+#[derive(Default)]
+struct Meeting {
+    arrived: AtomicU64,
+    is_lost: AtomicBool,
+}
+
+struct EndIfLost<'a>(&'a Meeting);
+
+impl Meeting {
+    fn meet(&self) {
+        // All that is written before it is seen by the other after it.
+        let both = (self.arrived.fetch_add(1, Ordering::SeqCst) + 1).next_multiple_of(2);
+        let mut looks = 0_u32;
+        while self.arrived.load(Ordering::SeqCst) < both {
+            assert!(!self.is_lost.load(Ordering::SeqCst), "the other has failed");
+            looks += 1;
+            if looks < 2000 { std::hint::spin_loop() } else { thread::yield_now() }
+        }
+    }
+
+    fn end_if_lost(&self) -> EndIfLost<'_> {
+        EndIfLost(self)
+    }
+}
+
+impl Drop for EndIfLost<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.is_lost.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 /// The cookie that the two race for.
