@@ -48,7 +48,6 @@ impl IoThread {
                 let hurry = expects_continue && window.is_empty();
                 self.take_request(slot, conn, *exchange, framing, hurry)
             }
-            Judged::Broken => Step::Close,
         }
     }
 
