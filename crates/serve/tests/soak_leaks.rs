@@ -35,6 +35,8 @@ const CLIENTS: u64 = 6;
 /// Ways to behave.
 const KINDS: u64 = 13;
 const FILE_LEN: usize = 3_000_000;
+/// More than the sockets of both sides hold: who leaves in the middle of it cuts a delivery.
+const LARGE_LEN: usize = 32 << 20;
 /// What a heap may keep that nobody holds.
 const SLACK_BYTES: u64 = 4 << 20;
 
@@ -77,8 +79,23 @@ impl Read for Reader {
     }
 }
 
+/// Answers that clients left in their middle, all of which the server has to know of.
+#[derive(Default)]
+struct Left {
+    files: AtomicU64,
+    streams: AtomicU64,
+    /// Of those that a reader failed in: seen by the client as cut.
+    failed: AtomicU64,
+}
+
 fn handler(alive: Alive, file: Arc<fs::File>) -> impl Fn(Request) -> Reply + Send + Sync {
     move |request: Request| match request.path() {
+        "/file/large" => {
+            Reply::file(Arc::clone(&file), 0, LARGE_LEN as u64).with_lease(alive.hold())
+        }
+        "/stream/large" => {
+            Reply::stream(Reader { left: LARGE_LEN, fails: false, _held: alive.hold() })
+        }
         "/hot" => Reply::text("hot").etag("v").hot(),
         "/file" => Reply::file(Arc::clone(&file), 0, FILE_LEN as u64).with_lease(alive.hold()),
         "/stream" => Reply::stream(Reader { left: FILE_LEN, fails: false, _held: alive.hold() }),
@@ -98,18 +115,20 @@ fn handler(alive: Alive, file: Arc<fs::File>) -> impl Fn(Request) -> Reply + Sen
 fn start(alive: &Alive, folder: &std::path::Path) -> (Running, LogHandle) {
     let mut file = tempfile::tempfile_in(folder).unwrap();
     file.write_all(&vec![b'f'; FILE_LEN]).unwrap();
+    file.set_len(LARGE_LEN as u64).unwrap();
     let log = AccessLog::file(folder.join("access.log"), LogFormat::Json).unwrap();
     let handle = log.handle();
     let fast = |peek: &Peek<'_>| (peek.path() == "/fast").then(|| Reply::text("fast"));
     let settings = Server::builder().io_threads(2).workers(4).max_connections(64);
     let settings = settings.write_timeout(Duration::from_secs(1)).min_rate(1 << 20);
     let bound = settings.bind("127.0.0.1:0").unwrap().fast(fast).access_log(log);
-    let bound = bound.class(Class::new("streams", |peek| peek.path() == "/stream").workers(3));
+    let bound =
+        bound.class(Class::new("streams", |peek| peek.path().starts_with("/stream")).workers(3));
     (bound.start(handler(alive.clone(), Arc::new(file))).unwrap(), handle)
 }
 
 /// Does one of the things that clients do, well or badly. Whatever comes of it, the server lives.
-fn behave(server: &Running, kind: u64, dice: u64) -> io::Result<()> {
+fn behave(server: &Running, left: &Left, kind: u64, dice: u64) -> io::Result<()> {
     let mut client = Client::connect(server.local_addr());
     let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
     match kind % KINDS {
@@ -128,9 +147,16 @@ fn behave(server: &Running, kind: u64, dice: u64) -> io::Result<()> {
             assert_eq!(client.chunked_answer()?.body.len(), FILE_LEN);
         }
         3 | 4 => {
-            let target = if kind % KINDS == 3 { "/file" } else { "/stream" };
+            let is_file = kind % KINDS == 3;
+            let target = if is_file { "/file/large" } else { "/stream/large" };
             client.socket.write_all(get(target).as_bytes())?;
-            client.socket.read_exact(&mut [0; 1000])?;
+            assert_eq!(client.read_head()?.0, 200, "{target}");
+            let mut some = [0; 1000];
+            client.socket.read_exact(&mut some)?;
+            assert!(is_file || some.contains(&b's'), "{target}");
+            let count = if is_file { &left.files } else { &left.streams };
+            count.fetch_add(1, SeqCst);
+            // Closed with bytes unread, it is reset as well.
             if dice & 16 == 0 {
                 client.reset();
             }
@@ -168,6 +194,7 @@ fn behave(server: &Running, kind: u64, dice: u64) -> io::Result<()> {
         11 => {
             client.socket.write_all(get("/fails").as_bytes())?;
             assert!(client.chunked_answer().is_err());
+            left.failed.fetch_add(1, SeqCst);
         }
         _ => {
             client.socket.write_all(&get("/later").as_bytes()[..(dice as usize >> 8) % 30])?;
@@ -179,10 +206,11 @@ fn behave(server: &Running, kind: u64, dice: u64) -> io::Result<()> {
 
 /// Lets clients behave for a while, and waits until all of them are gone.
 fn run(server: &Running, log: &LogHandle, alive: &Alive, time: Duration) {
-    let done = AtomicBool::new(false);
+    let (done, left) = (AtomicBool::new(false), Left::default());
+    let before = server.stats().aborted;
     thread::scope(|scope| {
         for seed in 1..=CLIENTS {
-            let done = &done;
+            let (done, left) = (&done, &left);
             scope.spawn(move || {
                 let mut dice = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
                 // All kinds at least once, however slow the machine.
@@ -194,7 +222,7 @@ fn run(server: &Running, log: &LogHandle, alive: &Alive, time: Duration) {
                     dice ^= dice >> 7;
                     dice ^= dice << 17;
                     // Cut or shed: it is the server's right, and not what is looked at here.
-                    let _ = behave(server, kind, dice >> 11);
+                    let _ = behave(server, left, kind, dice >> 11);
                 }
             });
         }
@@ -212,6 +240,12 @@ fn run(server: &Running, log: &LogHandle, alive: &Alive, time: Duration) {
         let stats = server.stats();
         (stats.busy_workers, stats.queued, stats.body_bytes) == (0, 0, 0)
     });
+    // Each client has done each kind at least once.
+    let [files, streams, failed] =
+        [&left.files, &left.streams, &left.failed].map(|count| count.load(SeqCst));
+    assert!(files > 0 && streams > 0 && failed > 0, "{files} {streams} {failed}");
+    let aborted = server.stats().aborted - before;
+    assert!(aborted >= files + streams + failed, "{aborted}: {files} {streams} {failed}");
 }
 
 fn descriptors() -> usize {

@@ -14,6 +14,7 @@ mod dropping_holds_up_a_thread;
 mod fast_path_takes_its_thread_along;
 #[cfg(feature = "forms")]
 mod form_is_misread;
+mod half_close_cuts_an_answer;
 mod hyper_reads_it_otherwise;
 mod kept_pages_are_not_what_was_said;
 mod later_is_never_answered;
