@@ -17,6 +17,7 @@ mod form_is_misread;
 mod half_close_cuts_an_answer;
 mod hyper_reads_it_otherwise;
 mod kept_pages_are_not_what_was_said;
+mod late_or_surplus_job_runs;
 mod later_is_never_answered;
 mod lease_holds_up_another;
 mod listeners_get_lost;

@@ -53,14 +53,38 @@ fn slow_body_is_answered_408() {
     assert_eq!(server.stats().handled, 0);
 }
 
+/// Each byte comes long before the pause that is allowed, and all of them below the least rate.
+#[test]
+fn dripping_body_does_not_extend_its_time() {
+    let server = start_with(quick().spill_body_above(16), hello);
+    let framings = [
+        ("Content-Length: 100000", "x"),
+        ("Transfer-Encoding: chunked", "1\r\nx\r\n"),
+        // With extensions, which are no part of the body and buy no time.
+        ("Transfer-Encoding: chunked", "1\r\nx\r\n1;a=b\r\nx\r\n"),
+    ];
+    for (framing, piece) in framings {
+        let mut client = Client::connect(server.local_addr());
+        client.send(format!("POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"));
+        client.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let answer = (0..200).find_map(|_| {
+            client.send(piece);
+            client.try_answer().ok()
+        });
+        assert_eq!(answer.expect("the body went on for ever").status, 408, "{framing}");
+    }
+    assert_eq!((server.stats().handled, server.stats().timed_out), (0, 3));
+}
+
 #[test]
 fn slow_but_steady_body_is_read() {
-    let settings = quick().min_rate(20);
+    // Takes longer than a pause may, which is long: a busy machine makes pauses of its own.
+    let settings = quick().body_timeout(Duration::from_secs(1)).min_rate(4);
     let server = start_with(settings, hello);
     let mut client = Client::connect(server.local_addr());
     client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n");
     for _ in 0..10 {
-        std::thread::sleep(Duration::from_millis(40));
+        std::thread::sleep(Duration::from_millis(150));
         client.send("x");
     }
     assert_eq!(client.answer().text(), "hello");
@@ -82,10 +106,12 @@ fn idle_connection_is_closed_without_a_word() {
 
 #[test]
 fn busy_connection_outlives_the_idle_time() {
-    let server = start_with(quick(), |_: Request| Reply::text("hello").hot());
+    let idle = Duration::from_secs(1);
+    let settings = quick().header_timeout(idle).idle_timeout(idle);
+    let server = start_with(settings, |_: Request| Reply::text("hello").hot());
     let mut client = Client::connect(server.local_addr());
     let begun = Instant::now();
-    while begun.elapsed() < 4 * SHORT {
+    while begun.elapsed() < 2 * idle {
         assert_eq!(client.get("/").status, 200);
         std::thread::sleep(Duration::from_millis(10));
     }

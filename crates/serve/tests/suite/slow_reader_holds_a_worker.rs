@@ -89,7 +89,8 @@ fn client_that_never_reads_is_cut() {
 
 #[test]
 fn client_that_never_reads_is_not_paid_for_what_buffers_took() {
-    // The buffers of both sides take megabytes, which are 16 s and more at this rate.
+    // The buffers of both sides take megabytes, which are 16 s and more at this rate; what it has
+    // instead is about a second, and a busy machine some more.
     let settings = builder().write_timeout(Duration::from_millis(100)).min_rate(256 << 10);
     let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
     let begun = Instant::now();
@@ -97,7 +98,7 @@ fn client_that_never_reads_is_not_paid_for_what_buffers_took() {
     client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     eventually("cut", || server.stats().timed_out == 1);
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    assert!(begun.elapsed() < Duration::from_secs(5), "held for {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "held for {:?}", begun.elapsed());
 }
 
 #[test]
@@ -116,17 +117,27 @@ fn client_that_sends_but_never_reads_is_cut() {
 fn dripping_reader_is_cut() {
     // Takes something within each pause that it may make, but a hundredth of the least rate.
     let settings = builder().write_timeout(Duration::from_millis(200)).min_rate(8 << 20);
-    let server = start_with(settings, |_: Request| Reply::bytes("x/y", vec![0; LEN as usize]));
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&server.local_addr().into()).unwrap();
-    let mut client = Client::over(socket);
-    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    eventually("cut", || {
-        let _ = client.socket.read(&mut [0; 500]);
-        server.stats().timed_out == 1
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(LEN).unwrap();
+    let file = Arc::new(file);
+    let server = start_with(settings, move |request: Request| match request.path() {
+        "/bytes" => Reply::bytes("x/y", vec![0; LEN as usize]),
+        "/file" => Reply::file(Arc::clone(&file), 0, LEN),
+        _ => Reply::stream(io::repeat(b's').take(LEN)),
     });
-    assert_eq!(server.stats().aborted, 1);
+    for (nth, target) in ["/bytes", "/file", "/stream"].into_iter().enumerate() {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&server.local_addr().into()).unwrap();
+        let mut client = Client::over(socket);
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        eventually("cut", || {
+            let _ = client.socket.read(&mut [0; 500]);
+            server.stats().timed_out == nth as u64 + 1
+        });
+        assert_eq!(server.stats().aborted, nth as u64 + 1, "{target}");
+    }
 }
 
 #[test]
