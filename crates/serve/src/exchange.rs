@@ -8,16 +8,22 @@
 //!
 //! `gone` is written by the I/O thread alone. Both words are advice: whoever loses the race does
 //! work in vain, and the I/O thread drops the answer, since the id of the exchange is then stale.
-//! The one lock is held for a move.
+//!
+//! The right to answer is the socket that the connection lends: whoever takes it out may write. A
+//! worker takes it for the one write of a short answer; the I/O thread does before it says anything
+//! itself, or closes. What the worker's write left over is the I/O thread's, as is all else.
+//!
+//! The locks are held for a move.
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use mio::net::TcpStream;
 use parking_lot::Mutex;
 
 use crate::conditional::Conditions;
@@ -55,6 +61,10 @@ pub(crate) struct Exchange {
     begun_us: AtomicU64,
     /// Written by the I/O thread: `HERE`, `LEFT`, or when the client stopped sending.
     gone: AtomicU64,
+    /// Lent by the connection; taken out by who answers.
+    socket: Mutex<Option<Arc<TcpStream>>>,
+    /// Set by the I/O thread: it wants to go on with the connection as soon as the answer is out.
+    pub(crate) hurry: AtomicBool,
     /// Called when `gone` becomes `LEFT`, which it does under this lock, or when the client has sent
     /// nothing for too long since it stopped.
     on_left: Mutex<Option<Chore>>,
@@ -105,8 +115,20 @@ impl Exchange {
             phase: AtomicU8::new(QUEUED),
             begun_us: AtomicU64::new(0),
             gone: AtomicU64::new(HERE),
+            socket: Mutex::new(None),
+            hurry: AtomicBool::new(false),
             on_left: Mutex::new(None),
         }
+    }
+
+    /// The connection waits for an answer from now on.
+    pub(crate) fn lend(&mut self, socket: &Arc<TcpStream>) {
+        *self.socket.get_mut() = Some(Arc::clone(socket));
+    }
+
+    /// Takes the right to answer; `None` if somebody has it already.
+    pub(crate) fn claim(&self) -> Option<Arc<TcpStream>> {
+        self.socket.lock().take()
     }
 
     /// The whole request is here: the time for its answer begins.
@@ -179,7 +201,7 @@ impl Exchange {
         let handed = Instant::now();
         let queued = Duration::from_micros(self.begun_us.load(Relaxed));
         let begun = if self.is_queued() { handed } else { self.arrived + queued };
-        Times { arrived: self.arrived, begun, handed }
+        Times { arrived: self.arrived, begun, handed, written: None }
     }
 
     /// The first field of this name, as it was sent.

@@ -4,7 +4,8 @@
 //! [`Reply`]. The reply borrows nothing, so before its first byte leaves, whatever the handler
 //! held is released, and its worker is free. Accepting, reading, parsing, parking idle connections
 //! and delivering happen on I/O threads that never block: ten thousand idle connections or a
-//! thousand slow readers hold no worker.
+//! thousand slow readers hold no worker. A short answer that the socket takes at once, its worker
+//! hands to it in passing.
 //!
 //! ```no_run
 //! use larder_serve::{Reply, Request, Router, Server};
@@ -28,7 +29,8 @@
 //!                                   body -> bounded queue -- full --> 503, Retry-After: 1
 //!                                               |
 //! worker:                            handler -> Reply: bytes | file | stream | later
-//!                                               |
+//!                                               |  short bytes: one writev, and the rest is
+//!                                               v  bookkeeping, which wakes nobody
 //! I/O thread:             mailbox -> writev or sendfile, in turns -> after the last byte: next
 //! ```
 //!

@@ -5,9 +5,11 @@
 //! the places of its class too. It is not refused, and is bounded by the connections, since each
 //! has at most one such job; where both wait, workers take them in turn, over all and in a class.
 //!
-//! One lock, held for a push or a pop. A push notifies a worker only if one sleeps. A worker that
-//! comes for more gives its class back under the same lock; if others may run then, it wakes one,
-//! as a push that found the class full has woken none that stayed.
+//! One lock, held for a push or a pop. Who pushes requests wakes a worker for them, once for a
+//! number of them; a worker that takes a job while another may run, and finds some asleep and none
+//! on its way, wakes one in turn. So a job that may run while a worker sleeps has a worker on its
+//! way to it, or a pusher that is about to wake one; and of a batch of quick requests most are
+//! taken by workers that are awake.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +46,8 @@ struct State {
     /// The last job taken was one that goes on with an answer.
     last_begun: bool,
     sleeping: usize,
+    /// Of those that sleep, the ones that were woken and have not looked yet.
+    roused: usize,
     closed: bool,
 }
 
@@ -87,13 +91,14 @@ impl Queue {
             arrivals: 0,
             last_begun: false,
             sleeping: 0,
+            roused: 0,
             closed: false,
         };
         Self { state: Mutex::new(state), ready: Condvar::new() }
     }
 
     /// Appends a request; gives its body back if its class is full or the queue is closed. Never
-    /// waits for room.
+    /// waits for room. `rouse` must follow, at the latest after a few more.
     pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Body) -> Result<(), Body> {
         let mut state = self.state.lock();
         state.arrivals += 1;
@@ -105,7 +110,6 @@ impl Queue {
         }
         exchange.queued_as.store(arrival, Relaxed);
         line.waiting.push_back((arrival, exchange, body));
-        self.notify(state);
         Ok(())
     }
 
@@ -137,14 +141,20 @@ impl Queue {
             state.arrivals += 1;
             let arrival = state.arrivals;
             state.classes[class].begun.push_back((arrival, job));
-            self.notify(state);
+            self.wake_one(state);
         }
     }
 
-    fn notify(&self, state: MutexGuard<'_, State>) {
-        let sleeping = state.sleeping > 0;
-        drop(state);
-        if sleeping {
+    /// Sees to it that a worker comes for what was pushed.
+    pub(crate) fn rouse(&self) {
+        self.wake_one(self.state.lock());
+    }
+
+    /// Wakes a worker, if one sleeps, none is on its way, and there is something for it.
+    fn wake_one(&self, mut state: MutexGuard<'_, State>) {
+        if state.sleeping > 0 && state.roused == 0 && state.can_run() {
+            state.roused = 1;
+            drop(state);
             self.ready.notify_one();
         }
     }
@@ -153,12 +163,12 @@ impl Queue {
     /// closed and empty.
     pub(crate) fn pop(&self, last: &mut Option<Place>) -> Option<Job> {
         let mut state = self.state.lock();
-        let gave_back = last.take().map(|Place(class)| state.classes[class].running -= 1);
+        if let Some(Place(class)) = last.take() {
+            state.classes[class].running -= 1;
+        }
         loop {
             if let Some(job) = state.next(last) {
-                if gave_back.is_some() && state.sleeping > 0 && state.can_run() {
-                    self.notify(state);
-                }
+                self.wake_one(state);
                 return Some(job);
             }
             if state.closed && state.is_empty() {
@@ -169,6 +179,8 @@ impl Queue {
             state.sleeping += 1;
             self.ready.wait(&mut state);
             state.sleeping -= 1;
+            // Whoever it is that wakes first looks for the one that was meant.
+            state.roused = 0;
         }
     }
 

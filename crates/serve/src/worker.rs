@@ -1,7 +1,13 @@
 //! Workers: take a job, run the blocking handler or reader, hand what comes of it to the I/O thread.
+//!
+//! A short answer from memory the worker writes itself, as far as the socket takes it at once. The
+//! I/O thread is then told, but not woken: for a request that a worker answers it wakes once, not
+//! twice, and on one core neither takes it from the other for each request.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use bytes::Bytes;
 use http::StatusCode;
 
 use crate::Body;
@@ -10,15 +16,20 @@ use crate::exchange::Exchange;
 use crate::guard::guarded;
 use crate::handler::Handler;
 use crate::hot::HotInsert;
-use crate::io::mailbox::Message;
+use crate::io::mailbox::{Message, Written};
+use crate::io::write;
 use crate::pages::Kept;
 use crate::queue::Job;
-use crate::render::Outgoing;
+use crate::render::{OutBody, Outgoing};
 use crate::reply::{Reply, ReplyBody};
 use crate::request::Request;
 use crate::server::Shared;
 use crate::stats::{WorkerCounters, add, set};
 use crate::stream;
+
+/// The longest body that a worker writes itself: more would have to stand in the line of those who
+/// have much to send.
+const MAX_WRITTEN: usize = 64 * 1024;
 
 /// The life of worker `index`: ends when the queue is closed and empty.
 pub(crate) fn run(shared: &Arc<Shared>, handler: &dyn Handler, index: usize) {
@@ -64,7 +75,14 @@ fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchan
     match reply.body {
         ReplyBody::Later(cell) => cell.arm(exchange),
         ReplyBody::Stream { .. } => read(counters, || stream::open(&exchange, reply)),
-        _ => deliver(&exchange, reply),
+        _ => {
+            let (outgoing, hot) = prepare(&exchange, reply);
+            match hot {
+                None => write_at_once(&exchange, outgoing),
+                // Kept before it is sent: whoever has it and asks again is answered from there.
+                hot => hand_over(&exchange, outgoing, hot),
+            }
+        }
     }
 }
 
@@ -75,6 +93,12 @@ pub(crate) fn deliver(exchange: &Arc<Exchange>, reply: Reply) {
         let (exchange, reply) = (Arc::clone(exchange), Box::new(reply));
         return exchange.shared.clone().queue.push_on(Job::Open { exchange, reply });
     }
+    let (outgoing, hot) = prepare(exchange, reply);
+    hand_over(exchange, outgoing, hot);
+}
+
+/// Renders a reply that is no stream, with what the response cache is to keep of it.
+fn prepare(exchange: &Exchange, reply: Reply) -> (Outgoing, Option<HotInsert>) {
     // A panic must not get out: there is one worker less for ever where it does.
     let asked = Asked::of(exchange);
     let config = &exchange.shared.config;
@@ -86,7 +110,7 @@ pub(crate) fn deliver(exchange: &Arc<Exchange>, reply: Reply) {
     });
     // Where only this holds the body, a copy in pages drops the user's.
     let hot = hot.and_then(|insert| guarded(|| in_pages(exchange, insert)));
-    hand_over(exchange, outgoing, hot);
+    (outgoing, hot)
 }
 
 /// Copies what is to be kept into pages, if that is worth it.
@@ -105,5 +129,52 @@ pub(crate) fn hand_over(exchange: &Exchange, outgoing: Outgoing, hot: Option<Hot
         outgoing: Box::new(outgoing),
         hot: hot.map(Box::new),
         times: exchange.times(),
+        written: Written::Nothing,
     });
+}
+
+/// Writes a short answer from memory to the socket, once, and tells the I/O thread; hands over any
+/// other, and what the socket did not take.
+fn write_at_once(exchange: &Exchange, mut outgoing: Outgoing) {
+    let mut times = exchange.times();
+    let written = write_out(exchange, &outgoing);
+    let mut body = None;
+    if let Written::Whole(_) = written {
+        times.written = Some(Instant::now());
+        body = Some(spend(exchange, &mut outgoing));
+    }
+    let can_wait = body.is_some() && !outgoing.close;
+    let (id, outgoing) = (exchange.id, Box::new(outgoing));
+    let message = Message::Reply { id, outgoing, hot: None, times, written };
+    let mailbox = &exchange.shared.mailboxes[id.thread as usize];
+    if can_wait {
+        mailbox.leave(message, &exchange.hurry);
+    } else {
+        mailbox.push(message);
+    }
+    // Perhaps the user's: where its drop takes time, that is the handler's.
+    drop(body);
+}
+
+fn write_out(exchange: &Exchange, outgoing: &Outgoing) -> Written {
+    let body = match &outgoing.body {
+        OutBody::Bytes(body) if body.len() <= MAX_WRITTEN && outgoing.then.is_empty() => body,
+        _ => return Written::Nothing,
+    };
+    // Taken by the I/O thread: the client was told 504, or has gone.
+    let Some(socket) = exchange.claim() else { return Written::Nothing };
+    match write(&socket, &outgoing.head, body) {
+        Ok(n) if n == outgoing.head.len() + body.len() => Written::Whole(n),
+        Ok(n) => Written::Part(n),
+        Err(_) => Written::Broken,
+    }
+}
+
+/// The last byte has left: the lease ends, and the body is the caller's to drop.
+fn spend(exchange: &Exchange, outgoing: &mut Outgoing) -> OutBody {
+    let lease = std::mem::take(&mut outgoing.lease);
+    if lease.0.is_some() {
+        exchange.shared.reaper.take(&mut vec![Box::new(move || drop(lease))]);
+    }
+    std::mem::replace(&mut outgoing.body, OutBody::Bytes(Bytes::new()))
 }

@@ -169,7 +169,7 @@ impl IoThread {
     }
 
     /// Takes a connection in, in place of an idle one if all places are taken.
-    pub(super) fn adopt(&mut self, socket: TcpStream, peer: SocketAddr) {
+    pub(super) fn adopt(&mut self, mut socket: TcpStream, peer: SocketAddr) {
         let config = &self.shared.config;
         let limit = config.max_connections.div_ceil(config.io_threads);
         let patience = config.header_timeout;
@@ -182,13 +182,13 @@ impl IoThread {
         // Not having it only costs time.
         let _ = socket.set_nodelay(true);
         let (slot, seq) = self.slots.reserve();
-        let mut conn = Box::new(Conn::new(socket, peer, seq));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
-        if registry.register(&mut conn.socket, Token(slot as usize), interest).is_err() {
+        if registry.register(&mut socket, Token(slot as usize), interest).is_err() {
             add(&self.counters().closed, 1);
             return self.slots.release(slot, seq);
         }
+        let mut conn = Box::new(Conn::new(socket, peer, seq));
         self.wheel.set(&mut conn.timer, slot, self.now, patience);
         self.slots.put(slot, conn);
         if self.drain_until.is_some() {

@@ -9,7 +9,8 @@
 //!            +--- hot, refused, or queue full ------------------+
 //! ```
 //!
-//! Only the I/O thread that owns the connection touches it.
+//! Only the I/O thread that owns the connection touches it. Its socket, too, but for one write of
+//! the worker that has the request; see `exchange`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use http::Method;
 use mio::net::TcpStream;
 
 use super::ended::{Times, status_of};
+use super::mailbox::Written;
 use super::wheel::Timer;
 use crate::body::BodyReader;
 use crate::budget::Reserved;
@@ -30,7 +32,8 @@ use crate::spill::Spilled;
 const LARGE_BYTES: usize = 512 * 1024;
 
 pub(crate) struct Conn {
-    pub(crate) socket: TcpStream,
+    /// Lent to the exchange while the state is `Waiting`.
+    pub(crate) socket: Arc<TcpStream>,
     pub(crate) peer: SocketAddr,
     pub(crate) state: State,
     /// Bytes read but not yet used; without heap while the connection is idle.
@@ -86,7 +89,7 @@ pub(crate) struct Sending {
     pub(crate) status: u16,
     /// Bytes of the first head, as far as they are still to be sent.
     pub(crate) head_bytes: u64,
-    /// Bytes handed to the socket.
+    /// Bytes handed to the socket, be it by the worker.
     pub(crate) sent: u64,
     pub(crate) times: Option<Times>,
     /// A worker or a ticket has answered: these times are counted.
@@ -135,7 +138,7 @@ pub(crate) enum Step {
 impl Conn {
     pub(crate) fn new(socket: TcpStream, peer: SocketAddr, seq: u32) -> Self {
         Self {
-            socket,
+            socket: Arc::new(socket),
             peer,
             state: State::Head { scanned: 0 },
             unread: Vec::new(),
@@ -154,6 +157,16 @@ impl Conn {
     /// Tells whether closing the connection now would disturb nobody.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Head { scanned: 0 }) && self.unread.is_empty() && !self.readable
+    }
+
+    /// Tells whether there is something to do on it as soon as the answer under way is out.
+    pub(crate) fn has_more(&self) -> bool {
+        self.readable || self.eof || self.deaf || !self.unread.is_empty()
+    }
+
+    /// Tells whether a worker or a ticket has the request.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
     }
 
     /// When the request under way came to a worker, if it did.
@@ -175,6 +188,17 @@ impl Conn {
 }
 
 impl Sending {
+    /// Moves past what the worker has handed to the socket.
+    pub(crate) fn written(&mut self, written: Written) {
+        match written {
+            Written::Part(n) => self.took(n),
+            // The worker has dropped the body.
+            Written::Whole(_) => self.head_sent = self.outgoing.head.len(),
+            Written::Nothing | Written::Broken => {}
+        }
+        self.sent = written.bytes() as u64;
+    }
+
     pub(crate) fn new(outgoing: Box<Outgoing>) -> Self {
         let status = status_of(&outgoing.head);
         let head_bytes = outgoing.head.len() as u64;
@@ -200,10 +224,12 @@ impl Sending {
     }
 }
 
-/// The connections of one I/O thread.
+/// The connections of one I/O thread. Who changes the state of one takes it out for that.
 #[derive(Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
+    /// Connections whose request a worker or a ticket has.
+    waiting: usize,
     free: Vec<u32>,
     /// Freed in this turn: events of the same batch may still name them, so they are not reused
     /// before the turn is over.
@@ -224,6 +250,11 @@ impl Slots {
         self.slots.len() - self.free.len() - self.freed.len()
     }
 
+    /// Tells whether a worker or a ticket has the request of any.
+    pub(crate) fn any_waits(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// A free place, and the sequence number its connection starts with.
     pub(crate) fn reserve(&mut self) -> (u32, u32) {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -235,7 +266,9 @@ impl Slots {
 
     /// Takes a connection out for a turn; `put` or `release` must follow.
     pub(crate) fn take(&mut self, slot: u32) -> Option<Box<Conn>> {
-        self.slots.get_mut(slot as usize)?.conn.take()
+        let conn = self.slots.get_mut(slot as usize)?.conn.take()?;
+        self.waiting -= usize::from(conn.is_waiting());
+        Some(conn)
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Conn> {
@@ -243,6 +276,7 @@ impl Slots {
     }
 
     pub(crate) fn put(&mut self, slot: u32, conn: Box<Conn>) {
+        self.waiting += usize::from(conn.is_waiting());
         self.slots[slot as usize].conn = Some(conn);
     }
 

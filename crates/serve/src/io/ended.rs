@@ -18,11 +18,11 @@ const LEFT: u16 = 499;
 impl IoThread {
     /// The last byte of an answer was handed to the socket, or never will be.
     pub(super) fn delivered(&mut self, peer: SocketAddr, sending: &Sending, aborted: bool) {
-        let now = self.turn.clock();
         let times = sending.times.as_ref();
+        let now = times.and_then(|times| times.written).unwrap_or_else(|| self.turn.clock());
         let since = |from: Instant, to: Instant| to.saturating_duration_since(from);
         let [queue, handler, delivery] = times.map_or([Duration::ZERO; 3], |times| {
-            let Times { arrived, begun, handed } = *times;
+            let Times { arrived, begun, handed, .. } = *times;
             // By our own answer to what waits too long, the turn's clock may be before `handed`.
             [since(arrived, begun), since(begun, handed), since(handed, now)]
         });
@@ -119,6 +119,8 @@ pub(crate) struct Times {
     pub(crate) arrived: Instant,
     pub(crate) begun: Instant,
     pub(crate) handed: Instant,
+    /// When the worker had written the last byte, if it did so itself.
+    pub(crate) written: Option<Instant>,
 }
 
 fn asked_of(exchange: &Exchange) -> Asked<'_> {

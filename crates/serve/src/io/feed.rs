@@ -55,7 +55,7 @@ pub(super) fn cut(conn: &Conn) {
         && flow.ends_with_close()
     {
         // Not having it set leaves a plain close, which is all that can be done then.
-        let _ = SockRef::from(&conn.socket).set_linger(Some(std::time::Duration::ZERO));
+        let _ = SockRef::from(&*conn.socket).set_linger(Some(std::time::Duration::ZERO));
     }
 }
 

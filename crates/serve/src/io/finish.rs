@@ -128,6 +128,18 @@ impl IoThread {
         true
     }
 
+    /// Takes the right to answer a request that a worker has; true if the worker was faster, and
+    /// says so at once.
+    fn is_being_written(&mut self, slot: u32) -> bool {
+        let Some(conn) = self.slots.get_mut(slot) else { return false };
+        let State::Waiting(exchange) = &conn.state else { return false };
+        if exchange.claim().is_some() {
+            return false;
+        }
+        self.wheel.set(&mut conn.timer, slot, self.now, Duration::ZERO);
+        true
+    }
+
     /// The deadline of a connection has passed: what that means depends on its state.
     pub(super) fn time_out(&mut self, slot: u32) {
         if self.give_up(slot) {
@@ -136,6 +148,9 @@ impl IoThread {
         let sending = |conn: &mut Conn| matches!(conn.state, State::Sending(_));
         let is_sending = self.slots.get_mut(slot).is_some_and(sending);
         if is_sending && self.still_takes(slot) && !self.is_too_slow(slot) {
+            return;
+        }
+        if self.is_being_written(slot) {
             return;
         }
         let Some(mut conn) = self.slots.take(slot) else { return };

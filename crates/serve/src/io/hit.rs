@@ -100,8 +100,8 @@ impl IoThread {
         add(&counters.hot_hits, 1);
         let n = part.len();
         let wrote = match &entry.body {
-            Kept::Bytes(bytes) => write(conn, first, &bytes[part.clone()]),
-            Kept::Pages(_) if part.is_empty() => write(conn, first, b""),
+            Kept::Bytes(bytes) => write(&conn.socket, first, &bytes[part.clone()]),
+            Kept::Pages(_) if part.is_empty() => write(&conn.socket, first, b""),
             Kept::Pages(pages) => pages.send(&conn.socket, first, part.clone()),
         };
         // A broken socket takes nothing either. The next attempt will find it so, and then it is an

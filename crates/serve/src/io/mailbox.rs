@@ -4,10 +4,16 @@
 //! receiver says so, then looks under the lock once more before it sleeps. Both go through the
 //! lock, so one of them sees the other: no message waits for an unrelated event. The lock is held
 //! for a push or a swap of two vectors; nothing is allocated under it once they have grown.
+//!
+//! An answer that its worker has written already wakes nobody, unless the I/O thread has said that
+//! it wants to go on with that connection, which it does before it goes through the lock on its way
+//! to sleep: so of the two, again, one sees the other. All else of it is bookkeeping, and waits for
+//! the next turn; the I/O thread sleeps no longer than `LAG` while there may be any.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mio::Waker;
@@ -32,7 +38,13 @@ pub(crate) enum Message {
     /// A connection that the accepting thread hands over.
     Adopt(TcpStream, SocketAddr),
     /// The answer to a request, and perhaps what to keep of it.
-    Reply { id: ExchangeId, outgoing: Box<Outgoing>, hot: Option<Box<HotInsert>>, times: Times },
+    Reply {
+        id: ExchangeId,
+        outgoing: Box<Outgoing>,
+        hot: Option<Box<HotInsert>>,
+        times: Times,
+        written: Written,
+    },
     /// The bytes of a file up to `until` are in memory now.
     Warm { id: ExchangeId, until: u64 },
     /// A part of a stream, and where its reader is now.
@@ -42,6 +54,29 @@ pub(crate) enum Message {
     /// Descriptors ran out elsewhere: close an idle connection.
     Shed,
 }
+
+/// What of an answer its worker has handed to the socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Written {
+    Nothing,
+    /// So many bytes, of the head first; then the socket was full.
+    Part(usize),
+    /// The whole answer, of so many bytes.
+    Whole(usize),
+    Broken,
+}
+
+impl Written {
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Part(n) | Self::Whole(n) => n,
+            Self::Nothing | Self::Broken => 0,
+        }
+    }
+}
+
+/// The longest that what is only to be noted may wait for the I/O thread.
+pub(crate) const LAG: Duration = Duration::from_millis(20);
 
 pub(crate) struct Mailbox {
     /// Appended to by any thread, emptied by the I/O thread, under this lock.
@@ -58,7 +93,20 @@ impl Mailbox {
 
     pub(crate) fn push(&self, message: Message) {
         self.queue.lock().push(message);
-        // Relaxed: the lock above orders this against `fall_asleep`.
+        self.wake_sleeper();
+    }
+
+    /// Leaves a message that can wait, unless `hurry` is set by then.
+    pub(crate) fn leave(&self, message: Message, hurry: &AtomicBool) {
+        self.queue.lock().push(message);
+        // Relaxed: the lock above orders this against `fall_asleep`, before which it was set.
+        if hurry.load(Relaxed) {
+            self.wake_sleeper();
+        }
+    }
+
+    fn wake_sleeper(&self) {
+        // Relaxed: the lock that was held orders this against `fall_asleep`.
         if self.asleep.load(Relaxed) && self.asleep.swap(false, Relaxed) {
             self.wake();
         }

@@ -8,16 +8,19 @@
 //! said.
 //!
 //! `conn` is the state machine, `read`, `receive`, `hit`, `fast`, `send`, `feed` and `finish` its
-//! steps, `ended` what is noted after them, `window` the shared read buffer, `wheel` the timers,
+//! steps, `inbox` what comes back from workers, `close` the ways out, `ended` what is noted after
+//! them, `window` the shared read buffer, `wheel` the timers,
 //! `turn` what one turn did, `accept` the way in, `mailbox` what other threads want.
 
 mod accept;
+mod close;
 pub(crate) mod conn;
 pub(crate) mod ended;
 mod fast;
 mod feed;
 mod finish;
 mod hit;
+mod inbox;
 pub(crate) mod mailbox;
 mod read;
 mod receive;
@@ -29,6 +32,7 @@ mod window;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -36,21 +40,19 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::budget::Reserved;
 use crate::date::DateCache;
-use crate::exchange::Exchange;
-use crate::guard::{drop_guarded, guarded};
+use crate::guard::guarded;
 use crate::handler::Handler;
-use crate::hot::{HotCache, HotInsert};
+use crate::hot::HotCache;
 use crate::listen::Listener;
 use crate::log::Lines;
 use crate::reaper::Chore;
-use crate::render::{OutBody, Outgoing};
 use crate::server::Shared;
-use crate::stats::{IoCounters, add, set};
+use crate::stats::{IoCounters, set};
 use accept::Acceptor;
-use conn::{Conn, Fate, Receiving, Sending, Slots, State, Step};
-use feed::cut;
+use conn::{Conn, Fate, Slots, State, Step};
 pub(crate) use mailbox::Mailbox;
-use mailbox::{ExchangeId, Message};
+use mailbox::{LAG, Message};
+pub(crate) use read::write;
 use send::TURN_BYTES;
 use turn::Turn;
 use wheel::Wheel;
@@ -66,6 +68,9 @@ pub(crate) const MAX_LISTENERS: usize = 64;
 const EVENTS: usize = 512;
 /// The least room for reading; more if a head may be longer.
 const READ_BUFFER: usize = 64 * 1024;
+/// Requests queued in a turn before a worker is woken for them: woken for the first, it would
+/// take the core from this thread, if it is the only one, and find nothing after that one.
+const ROUSE_AFTER: usize = 8;
 /// Steps of one connection in a turn: a client that pipelines without end lets others in between.
 const TURN_STEPS: usize = 256;
 
@@ -100,6 +105,8 @@ pub(crate) struct IoThread {
     /// What the reaper is to do; handed over at the end of the turn.
     chores: Vec<Chore>,
     turn: Turn,
+    /// Requests queued for which no worker was woken yet.
+    queued: usize,
     /// The access log.
     lines: Option<Lines>,
     /// When this thread last raised the alarm.
@@ -154,6 +161,7 @@ impl IoThread {
             inbox: Vec::new(),
             chores: Vec::new(),
             turn: Turn::default(),
+            queued: 0,
             lines,
             alarmed: None,
             expired: Vec::new(),
@@ -187,12 +195,14 @@ impl IoThread {
                 }
             }
             self.sweep_hot();
+            self.rouse();
             self.read_mailbox();
             self.go_on();
             self.serve_line();
             self.accept();
             self.expire();
             self.drain();
+            self.rouse();
             self.end_turn();
         }
         self.turn = Turn::begin();
@@ -215,6 +225,7 @@ impl IoThread {
             return Some(Duration::ZERO);
         }
         let due = [
+            self.slots.any_waits().then_some(LAG),
             self.wheel.sleep(self.now),
             self.acceptors.iter().filter_map(|acceptor| acceptor.sleep(self.now)).min(),
             self.drain_until.map(|until| until.saturating_duration_since(self.now)),
@@ -252,9 +263,36 @@ impl IoThread {
             let list = if fate == Fate::Line { &mut self.line } else { &mut self.ready };
             list.push_back(slot);
         }
+        let is_asked_on = conn.has_more();
         self.slots.put(slot, conn);
-        if fate == Fate::Close {
-            self.close(slot);
+        match fate {
+            Fate::Close => self.close(slot),
+            _ if is_asked_on => self.hurry(slot),
+            _ => {}
+        }
+    }
+
+    /// The connection is to go on as soon as the answer under way is out.
+    fn hurry(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot) else { return };
+        if let State::Waiting(exchange) = &conn.state {
+            // Relaxed: the lock of the mailbox, taken before this thread sleeps, orders it.
+            exchange.hurry.store(true, Relaxed);
+        }
+    }
+
+    /// Wakes a worker for what was queued in this turn.
+    fn rouse(&mut self) {
+        if std::mem::take(&mut self.queued) > 0 {
+            self.shared.queue.rouse();
+        }
+    }
+
+    /// The same in between, if that has become much.
+    fn rouse_some(&mut self) {
+        self.queued += 1;
+        if self.queued >= ROUSE_AFTER {
+            self.rouse();
         }
     }
 
@@ -302,38 +340,6 @@ impl IoThread {
         Fate::Again
     }
 
-    fn read_mailbox(&mut self) {
-        let mut inbox = std::mem::take(&mut self.inbox);
-        self.mailbox().take(&mut inbox);
-        for message in inbox.drain(..) {
-            self.turn.messages += 1;
-            match message {
-                Message::Adopt(socket, peer) => self.adopt(socket, peer),
-                Message::Reply { id, outgoing, hot, times } => {
-                    if let Some(insert) = hot {
-                        self.keep(*insert);
-                    }
-                    let mut sending = Sending::new(outgoing);
-                    (sending.times, sending.is_counted) = (Some(times), true);
-                    self.reply(id, sending);
-                }
-                Message::Warm { id, until } => self.warmed(id, until),
-                Message::Piece { id, piece, then } => self.piece(id, piece, then),
-                Message::Spilled { id, spilled } => self.spilled(id, spilled),
-                Message::Shed => {
-                    self.shed();
-                }
-            }
-        }
-        self.inbox = inbox;
-    }
-
-    /// Puts an answer into the response cache.
-    fn keep(&mut self, insert: HotInsert) {
-        self.hot.insert(insert, &self.date);
-        self.count_hot();
-    }
-
     /// Gives back the memory of answers that a clear has made stale.
     fn sweep_hot(&mut self) {
         if let Some(stale) = self.hot.sweep() {
@@ -345,32 +351,6 @@ impl IoThread {
     fn count_hot(&self) {
         set(&self.counters().hot_bytes, self.hot.bytes() as u64);
         set(&self.counters().hot_entries, self.hot.len() as u64);
-    }
-
-    /// Begins to deliver an answer, unless the request it answers is over.
-    fn reply(&mut self, id: ExchangeId, mut sending: Sending) {
-        let waits =
-            |conn: &&mut Conn| conn.seq == id.seq && matches!(conn.state, State::Waiting(_));
-        let Some(conn) = self.slots.get_mut(id.slot).filter(waits) else {
-            return self.discard(sending);
-        };
-        if let (Some(_), State::Waiting(exchange)) = (&self.lines, &conn.state) {
-            sending.asked = Some(Arc::clone(exchange));
-        }
-        conn.state = State::Sending(Box::new(sending));
-        self.advance(id.slot);
-    }
-
-    fn warmed(&mut self, id: ExchangeId, until: u64) {
-        let Some(conn) = self.slots.get_mut(id.slot) else { return };
-        match &mut conn.state {
-            State::Sending(sending) if conn.seq == id.seq => {
-                sending.warming = None;
-                sending.warm_until = until;
-                self.advance(id.slot);
-            }
-            _ => {}
-        }
     }
 
     /// Goes on with the connections that used up their steps, once each at most.
@@ -413,107 +393,5 @@ impl IoThread {
             }
         }
         self.expired = expired;
-    }
-
-    /// Drops what was sent, or will not be; what may take time is left to the reaper.
-    fn discard(&mut self, sending: Sending) {
-        let is_large = sending.is_large;
-        let Outgoing { body, then, lease, .. } = *sending.outgoing;
-        self.discard_body(body, is_large);
-        for (_, body) in then {
-            self.discard_body(body, is_large);
-        }
-        if lease.0.is_some() {
-            self.chores.push(Box::new(move || drop(lease)));
-        }
-    }
-
-    fn discard_body(&mut self, body: OutBody, is_large: bool) {
-        match body {
-            OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
-            // Made of something of the user's, they run its code when they are dropped.
-            OutBody::Bytes(bytes) => drop_guarded(bytes),
-            // The reader is the user's.
-            OutBody::Stream(mut flow) => {
-                flow.abandon();
-                self.chores.push(Box::new(move || drop(flow)));
-            }
-            // The last to hold a file closes it, which may free all its blocks.
-            OutBody::File { file, .. } => {
-                if let Some(last) = Arc::into_inner(file) {
-                    self.chores.push(Box::new(move || drop(last)));
-                }
-            }
-        }
-    }
-
-    /// Nobody waits for this answer any more: who is at it is told, and a place in the queue is free.
-    fn forget(&mut self, exchange: &Arc<Exchange>) {
-        self.chores.extend(exchange.mark_left());
-        if let Some(body) = self.shared.queue.forget(exchange) {
-            self.chores.push(Box::new(move || drop(body)));
-        }
-    }
-
-    /// Closes a connection, in whatever state it is.
-    fn close(&mut self, slot: u32) {
-        let Some(mut conn) = self.slots.take(slot) else { return };
-        add(&self.counters().closed, 1);
-        let had = conn.unread.capacity();
-        self.forget_unread(&mut conn, had);
-        self.slots.release(slot, conn.seq);
-        cut(&conn);
-        match conn.state {
-            State::Waiting(exchange) => {
-                self.forget(&exchange);
-                self.left(conn.peer, &exchange, Some(exchange.times()));
-            }
-            State::Sending(sending) => {
-                add(&self.counters().aborted, 1);
-                self.delivered(conn.peer, &sending, true);
-                self.discard(*sending);
-            }
-            State::Body(receiving) => {
-                let Receiving { exchange, spilled, .. } = *receiving;
-                self.left(conn.peer, &exchange, None);
-                self.discard_spilled(spilled);
-            }
-            State::Head { .. } | State::Linger => {}
-        }
-        self.acceptors.iter_mut().for_each(Acceptor::resume);
-    }
-
-    /// Begins to drain when the server is told to stop.
-    fn drain(&mut self) {
-        if self.drain_until.is_some() || !self.shared.is_draining() {
-            return;
-        }
-        self.drain_until = Some(self.now + self.shared.config.grace);
-        self.accept_last();
-        for slot in self.slots.occupied() {
-            self.close_unless_asked(slot);
-        }
-    }
-
-    /// Closes a connection that is idle, as far as we have heard. But its client may have sent a
-    /// request already, of which the event is still to come: closing would reset it.
-    fn close_unless_asked(&mut self, slot: u32) {
-        let Some(conn) = self.slots.get_mut(slot).filter(|conn| conn.is_idle()) else { return };
-        conn.readable = true;
-        self.advance(slot);
-    }
-
-    /// The order matters: the accepting thread hands the last connection over, and only then says
-    /// so; who hears it finds them all in the mailbox.
-    fn is_finished(&self) -> bool {
-        let Some(until) = self.drain_until else { return false };
-        let nobody = || self.shared.has_accepted_all() && self.mailbox().is_empty();
-        self.now >= until || (self.slots.len() == 0 && nobody())
-    }
-
-    fn close_all(&mut self) {
-        for slot in self.slots.occupied() {
-            self.close(slot);
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use http::StatusCode;
+use mio::net::TcpStream;
 
 use super::IoThread;
 use super::conn::{Conn, State, Step};
@@ -83,11 +84,12 @@ impl IoThread {
         &mut self,
         slot: u32,
         conn: &mut Conn,
-        exchange: Exchange,
+        mut exchange: Exchange,
         body: Body,
     ) -> Step {
         let persist = Persist::new(exchange.keep_alive, exchange.minor);
         let is_head = exchange.method == http::Method::HEAD;
+        exchange.lend(&conn.socket);
         let exchange = Arc::new(exchange);
         conn.state = State::Waiting(Arc::clone(&exchange));
         let deadline = self.shared.config.handler_deadline;
@@ -105,14 +107,15 @@ impl IoThread {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             self.answer_canned(conn, status, "too many requests wait", persist, is_head);
         }
+        self.rouse_some();
         Step::Next
     }
 }
 
 /// Writes both at once; zero if the socket is full.
-pub(super) fn write(conn: &mut Conn, first: &[u8], second: &[u8]) -> io::Result<usize> {
+pub(crate) fn write(mut socket: &TcpStream, first: &[u8], second: &[u8]) -> io::Result<usize> {
     loop {
-        match conn.socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
+        match socket.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result,

@@ -54,7 +54,7 @@ impl IoThread {
             // A socket still full of earlier answers takes nothing: then the client goes without,
             // and sends its body after a wait of its own (RFC 9110, 10.1.1). But half a line, which
             // the next answer would follow, cannot be taken back.
-            match write(conn, CONTINUE, b"") {
+            match write(&conn.socket, CONTINUE, b"") {
                 Ok(sent) if sent == 0 || sent == CONTINUE.len() => {}
                 _ => return Step::Close,
             }

@@ -84,7 +84,7 @@ impl IoThread {
                 return Step::Yield;
             }
             let head_sent = state.head_sent;
-            match state.send(&mut conn.socket, budget) {
+            match state.send(&conn.socket, budget) {
                 Sent::Some(n) => {
                     // Heads count nothing, so that round parts of files stay round.
                     let of_body = n - (state.head_sent - head_sent) as u64;
@@ -218,7 +218,7 @@ impl Sending {
     }
 
     /// Sends once, at most about `budget` bytes.
-    fn send(&mut self, socket: &mut TcpStream, budget: u64) -> Sent {
+    fn send(&mut self, mut socket: &TcpStream, budget: u64) -> Sent {
         let head = &self.outgoing.head[self.head_sent..];
         let result = match &mut self.outgoing.body {
             OutBody::Bytes(body) => {
@@ -262,7 +262,7 @@ impl Sending {
     }
 
     /// Moves past what the socket took, head first.
-    fn took(&mut self, n: usize) {
+    pub(super) fn took(&mut self, n: usize) {
         let of_head = n.min(self.outgoing.head.len() - self.head_sent);
         self.head_sent += of_head;
         match &mut self.outgoing.body {

@@ -89,7 +89,7 @@ impl Window {
         let room = self.buffer.len() - self.end;
         debug_assert!(room > 0, "limits are checked before a window is full");
         loop {
-            match conn.socket.read(&mut self.buffer[self.end..]) {
+            match (&*conn.socket).read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Fill::Eof,
                 Ok(n) => {
                     // A short read has emptied the socket; the next byte is a new event.

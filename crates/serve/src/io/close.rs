@@ -1,0 +1,132 @@
+//! The ways out: what is dropped with an answer or a connection, and the end of all of them.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
+
+use super::IoThread;
+use super::accept::Acceptor;
+use super::conn::{Receiving, Sending, State};
+use super::feed::cut;
+use crate::exchange::Exchange;
+use crate::guard::drop_guarded;
+use crate::render::{OutBody, Outgoing};
+use crate::stats::add;
+
+impl IoThread {
+    /// Drops what was sent, or will not be; what may take time is left to the reaper.
+    pub(super) fn discard(&mut self, sending: Sending) {
+        let is_large = sending.is_large;
+        let Outgoing { body, then, lease, .. } = *sending.outgoing;
+        self.discard_body(body, is_large);
+        for (_, body) in then {
+            self.discard_body(body, is_large);
+        }
+        if lease.0.is_some() {
+            self.chores.push(Box::new(move || drop(lease)));
+        }
+    }
+
+    pub(super) fn discard_body(&mut self, body: OutBody, is_large: bool) {
+        match body {
+            OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
+            // Made of something of the user's, they run its code when they are dropped.
+            OutBody::Bytes(bytes) => drop_guarded(bytes),
+            // The reader is the user's.
+            OutBody::Stream(mut flow) => {
+                flow.abandon();
+                self.chores.push(Box::new(move || drop(flow)));
+            }
+            // The last to hold a file closes it, which may free all its blocks.
+            OutBody::File { file, .. } => {
+                if let Some(last) = Arc::into_inner(file) {
+                    self.chores.push(Box::new(move || drop(last)));
+                }
+            }
+        }
+    }
+
+    /// Nobody waits for this answer any more: who is at it is told, and a place in the queue is free.
+    pub(super) fn forget(&mut self, exchange: &Arc<Exchange>) {
+        self.chores.extend(exchange.mark_left());
+        if let Some(body) = self.shared.queue.forget(exchange) {
+            self.chores.push(Box::new(move || drop(body)));
+        }
+    }
+
+    /// Closes a connection, in whatever state it is.
+    pub(super) fn close(&mut self, slot: u32) {
+        let Some(mut conn) = self.slots.take(slot) else { return };
+        add(&self.counters().closed, 1);
+        let had = conn.unread.capacity();
+        self.forget_unread(&mut conn, had);
+        self.slots.release(slot, conn.seq);
+        cut(&conn);
+        match conn.state {
+            State::Waiting(exchange) => {
+                if exchange.claim().is_none() {
+                    self.hear_no_more(&conn.socket);
+                }
+                self.forget(&exchange);
+                self.left(conn.peer, &exchange, Some(exchange.times()));
+            }
+            State::Sending(sending) => {
+                add(&self.counters().aborted, 1);
+                self.delivered(conn.peer, &sending, true);
+                self.discard(*sending);
+            }
+            State::Body(receiving) => {
+                let Receiving { exchange, spilled, .. } = *receiving;
+                self.left(conn.peer, &exchange, None);
+                self.discard_spilled(spilled);
+            }
+            State::Head { .. } | State::Linger => {}
+        }
+        self.acceptors.iter_mut().for_each(Acceptor::resume);
+    }
+
+    /// A worker is writing to this socket, and will be the last to hold it: until then there would
+    /// be events for a place that may be another connection's by then.
+    fn hear_no_more(&self, socket: &TcpStream) {
+        let descriptor = socket.as_raw_fd();
+        // Fails only if it is not registered, which is what is wanted.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&descriptor));
+    }
+
+    /// Begins to drain when the server is told to stop.
+    pub(super) fn drain(&mut self) {
+        if self.drain_until.is_some() || !self.shared.is_draining() {
+            return;
+        }
+        self.drain_until = Some(self.now + self.shared.config.grace);
+        self.accept_last();
+        for slot in self.slots.occupied() {
+            self.hurry(slot);
+            self.close_unless_asked(slot);
+        }
+    }
+
+    /// Closes a connection that is idle, as far as we have heard. But its client may have sent a
+    /// request already, of which the event is still to come: closing would reset it.
+    pub(super) fn close_unless_asked(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot).filter(|conn| conn.is_idle()) else { return };
+        conn.readable = true;
+        self.advance(slot);
+    }
+
+    /// The order matters: the accepting thread hands the last connection over, and only then says
+    /// so; who hears it finds them all in the mailbox.
+    pub(super) fn is_finished(&self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        let nobody = || self.shared.has_accepted_all() && self.mailbox().is_empty();
+        self.now >= until || (self.slots.len() == 0 && nobody())
+    }
+
+    pub(super) fn close_all(&mut self) {
+        for slot in self.slots.occupied() {
+            self.close(slot);
+        }
+    }
+}
