@@ -4,8 +4,8 @@ use std::io::Write;
 
 use larder_serve::{Reply, Request, Running};
 
-use crate::client::{Client, builder, start_with};
-use crate::vectors::{BODY_LIMIT, accepted, refused};
+use crate::client::{Client, Gate, builder, eventually, start_with};
+use crate::vectors::{BODY_LIMIT, accepted, refused, rules};
 
 /// What comes after a refused request and must never be answered.
 const SMUGGLED: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -27,9 +27,41 @@ fn check_refused(client: &mut Client, status: u16, vector: &[u8], how: &str) {
     assert_eq!(client.rest(), b"", "{how}: {vector} was followed by something");
 }
 
+/// What the framing of requests stands or falls with: each of these is broken by several vectors,
+/// and each vector is sent whole, byte by byte, and behind another request.
+const RULES: [&str; 20] = [
+    "Content-Length with Transfer-Encoding",
+    "two Content-Lengths, be they alike",
+    "a list of Content-Lengths",
+    "a Content-Length that is no plain number",
+    "two Transfer-Encodings",
+    "a Transfer-Encoding but exactly `chunked`",
+    "chunks in HTTP/1.0",
+    "a folded line",
+    "a bare LF",
+    "a bare CR, or another end of line",
+    "a space before the colon",
+    "control bytes in a name or a value",
+    "no Host, or more than one",
+    "an absolute form that contradicts Host",
+    "a chunk size that is no plain number",
+    "a chunk line that does not end in CR LF",
+    "a chunk that does not end where it says",
+    "an extension above its cap",
+    "trailers above their cap",
+    "trailers that are no fields",
+];
+
 #[test]
-fn vectors_are_many() {
-    assert!(refused().count() + accepted().count() >= 300);
+fn each_rule_has_its_vectors() {
+    let mut known = RULES.map(|rule| (rule, 0));
+    for (broken_by, ..) in rules() {
+        if let Some((_, n)) = known.iter_mut().find(|(rule, _)| *rule == broken_by) {
+            *n += 1;
+        }
+    }
+    assert!(known.iter().all(|(_, n)| *n >= 3), "{known:#?}");
+    assert!(refused().count() >= 370 && accepted().count() >= 60);
 }
 
 #[test]
@@ -73,6 +105,31 @@ fn refused_behind_a_good_request() {
         check_refused(&mut client, status, &vector, "pipelined");
     }
     assert_eq!(server.stats().panics, 0);
+}
+
+/// A request that is under way may end the connection, so nothing behind it has a meaning yet.
+#[test]
+fn nothing_is_parsed_before_what_came_before_is_answered() {
+    let (gate, keeper) = Gate::new();
+    let server = start_with(builder(), move |_: Request| {
+        gate.pass();
+        Reply::text("done")
+    });
+    for (behind, status) in [("nonsense\r\n\r\n", 400), ("GET / HTTP/1.1\r\n\r\n", 400)] {
+        let mut client = Client::connect(server.local_addr());
+        let before = server.stats();
+        client.send(format!("GET /first HTTP/1.1\r\nHost: x\r\n\r\n{behind}"));
+        keeper.wait();
+        eventually("it was read", || server.stats().body_bytes > 0);
+        let stats = server.stats();
+        assert_eq!(stats.requests, before.requests + 1);
+        assert_eq!(stats.bad_requests, before.bad_requests);
+        keeper.let_go();
+        assert_eq!(client.answer().text(), "done");
+        assert_eq!(client.answer().status, status);
+        assert_eq!(client.rest(), b"");
+        assert_eq!(server.stats().bad_requests, before.bad_requests + 1);
+    }
 }
 
 #[test]
