@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::glob::glob;
 use crate::home::{Home, Named, Own};
-use crate::slot::Slot;
+use crate::slot::{Shown, Slot};
 use crate::sync::const_unless_loom;
 use crate::view::{Moved, View, view};
 use std::borrow::Borrow;
@@ -22,7 +22,7 @@ use std::marker::PhantomData;
 /// | [`get`](Self::get), [`read`](Self::read), [`exists`](Self::exists) | none, and no shared write | once, under none |
 /// | [`view`](Self::view), [`get_many`](Self::get_many), [`snapshot`](Self::snapshot), [`keys`](Self::keys), [`len`](Self::len) | none; all of the array's after four tries that updates have spoiled | until they have seen one moment |
 /// | updates of a key | one of the array's 16, by the key's hash | once, under it |
-/// | [`merge`](Self::merge), [`replace`](Self::replace), [`clear`](Self::clear) | those of the keys; all | before it |
+/// | [`merge`](Self::merge), [`replace`](Self::replace), [`clear`](Self::clear) | one for them alone, and those of the keys; all | before it |
 ///
 /// Only updates wait for locks, and readers hold none of them for long: a read of one key never
 /// waits. A closure that updates **any** array gets an [`Error`](crate::Error) and never hangs;
@@ -135,7 +135,7 @@ impl<K: Hash + Eq, V, H: Home<K, V>> Array<K, V, H> {
         self.view(|view| {
             let mut values = [const { None }; N];
             for (value, key) in values.iter_mut().zip(keys) {
-                *value = view.get(key)?.cloned();
+                *value = view.show(key)?.map(Shown::owned);
             }
             Ok(values)
         })
@@ -243,8 +243,9 @@ impl<K: Hash + Eq, V, H: Home<K, V>> Array<K, V, H> {
         self.home.look(|core| {
             let Some(core) = core else { return Vec::new() };
             core.steady(|pin| {
-                let set =
-                    pin.iter().filter_map(|(key, slot): (&K, &Slot<V>)| pick(key, slot.value()?));
+                let set = pin.iter().filter_map(|(key, slot): (&K, &Slot<V>)| {
+                    pick(key, &*slot.value(&core.legend)?)
+                });
                 set.collect()
             })
         })

@@ -5,26 +5,28 @@
 //! | who | takes | sees |
 //! |---|---|---|
 //! | a read of one key | nothing | the value of that moment |
-//! | an update of one key | the lock of the key's stripe | what no other update changes meanwhile |
-//! | a bulk update | the locks of all stripes that it changes, ascending | the same |
-//! | a look at several keys, or at all | nothing; after some tries the locks of all stripes | one moment |
+//! | a count of one that has been counted before | the key's stripe, briefly | what no other update changes meanwhile |
+//! | an update of one key | the key's stripe | the same |
+//! | a bulk update | the right to them; then all stripes that it changes, ascending | the same |
+//! | a look at several keys, or at all | nothing; after some tries all stripes | one moment |
 //!
 //! # Lock order
 //!
-//! Stripes, ascending, then the names of a `Vars`. Closures of users run under stripes, and may read
-//! but not change (`busy`); a read from within one never waits for a lock, but tries again. It
-//! succeeds, since what it has to find still is the counts of stripes, and those are odd only while
-//! a change that is already computed is being put in place.
+//! The right to bulk updates, stripes, ascending, then the names of a `Vars`. Closures of users run
+//! under stripes, and may read but not change (`busy`); a read from within one never waits for a
+//! lock, but tries again. It succeeds, since what it has to find still is the counts of stripes,
+//! and those are moving only while a change that is already computed is being put in place.
 //!
 //! Pins are outermost: nothing that the index frees is dropped under a lock of the same thread.
 
 use crate::busy::Busy;
+use crate::count::Bits;
 use crate::error::Error;
 use crate::hash::Seeded;
 use crate::shelf::{Pin, Shelf};
-use crate::slot::Slot;
-use crate::stripe::{STRIPES, Stripe};
-use crate::sync::{AtomicBool, AtomicUsize, MutexGuard, Ordering, const_unless_loom, yield_now};
+use crate::slot::{Legend, Slot};
+use crate::stripe::{self, STRIPES, Stripe};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, const_unless_loom, yield_now};
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
@@ -36,13 +38,19 @@ pub(crate) type Stripes = u32;
 
 pub(crate) const ALL: Stripes = if STRIPES == 32 { !0 } else { (1 << STRIPES) - 1 };
 
+/// Stripes that are held.
+pub(crate) type Locks<'c> = [Option<stripe::Held<'c>>; STRIPES];
+
 /// What is behind an [`Array`](crate::Array).
 pub struct Core<K, V> {
     pub(crate) shelf: Shelf<K, Slot<V>>,
+    pub(crate) legend: Legend<V>,
     /// Written before anyone else has the array.
     pub(crate) max_entries: usize,
     pub(crate) stripes: [Stripe; STRIPES],
     counts: Counts,
+    /// The right to bulk updates, and the number of the last.
+    pub(crate) bulk: Mutex<u64>,
 }
 
 /// What updates write, on a line that no reader of a key reads.
@@ -61,6 +69,7 @@ impl<K, V> Core<K, V> {
         pub(crate) fn new(max_entries: usize) -> Self {
             Core {
                 shelf: Shelf::new(),
+                legend: Legend::new(),
                 max_entries,
                 #[cfg(not(loom))]
                 stripes: [const { Stripe::new() }; STRIPES],
@@ -71,12 +80,13 @@ impl<K, V> Core<K, V> {
                     room_taken: AtomicUsize::new(0),
                     is_gone: AtomicBool::new(false),
                 },
+                bulk: Mutex::new(0),
             }
         }
     }
 
-    /// Takes the locks of these stripes.
-    pub(crate) fn lock(&self, stripes: Stripes) -> [Option<MutexGuard<'_, ()>>; STRIPES] {
+    /// Holds these stripes.
+    pub(crate) fn lock(&self, stripes: Stripes) -> Locks<'_> {
         std::array::from_fn(|nth| (stripes & 1 << nth != 0).then(|| self.stripes[nth].hold()))
     }
 
@@ -86,7 +96,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Notes variables made and unset; the caller is moving.
-    pub(crate) fn count(&self, made: usize, unset: usize) {
+    pub(crate) fn count_made(&self, made: usize, unset: usize) {
         if made > unset {
             self.counts.len.fetch_add(made - unset, Ordering::Relaxed);
         } else if unset > made {
@@ -141,7 +151,8 @@ impl<K: Hash + Eq, V> Core<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shelf.read(key, |slot| slot.value().map(look)).flatten()
+        let look = |slot: &Slot<V>| slot.value(&self.legend).map(|value| look(&value));
+        self.shelf.read(key, look).flatten()
     }
 
     /// Looks at everything there was at one moment. `look` may run more than once; only its last
@@ -169,17 +180,45 @@ impl<K: Hash + Eq, V> Core<K, V> {
         look(&pin)
     }
 
-    /// Takes the lock of a key's stripe; none if the array was unset.
+    /// Changes a count in place by `sum`, which is of a few instructions. None if the array was
+    /// unset. Nothing in it if that cannot be done briefly, or not in place, or there is no sum.
+    #[inline]
+    pub(crate) fn count<Q>(
+        &self,
+        key: &Q,
+        bits: &Bits<V>,
+        sum: impl FnOnce(V) -> Option<V>,
+    ) -> Result<Option<Option<V>>, Error>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let stripe = &self.stripes[Self::stripe_of(key)];
+        let pin = self.shelf.pin();
+        let _busy = Busy::enter_to_change()?;
+        let Some(_brief) = stripe.brief() else { return Ok(Some(None)) };
+        if self.is_gone() {
+            return Ok(None);
+        }
+        let Some(Slot::Counted(cell)) = pin.get(key) else { return Ok(Some(None)) };
+        let sum = sum((bits.of)(cell.held()));
+        if let Some(sum) = &sum {
+            cell.set((bits.to)(sum));
+        }
+        Ok(Some(sum))
+    }
+
+    /// Holds a key's stripe; none if the array was unset.
     #[inline]
     pub(crate) fn hold<Q: Hash + ?Sized>(&self, key: &Q) -> Result<Option<Held<'_, K, V>>, Error> {
         let stripe = &self.stripes[Self::stripe_of(key)];
         let pin = self.shelf.pin();
         let busy = Busy::enter_to_change()?;
-        let lock = stripe.hold();
+        let stripe = stripe.hold();
         if self.is_gone() {
             return Ok(None);
         }
-        Ok(Some(Held { _lock: lock, _busy: busy, stripe, core: self, pin }))
+        Ok(Some(Held { stripe, _busy: busy, core: self, pin }))
     }
 }
 
@@ -192,9 +231,8 @@ pub(crate) enum Change<V> {
 
 /// A key's stripe, held. The fields are dropped in this order.
 pub(crate) struct Held<'c, K, V> {
-    _lock: MutexGuard<'c, ()>,
+    stripe: stripe::Held<'c>,
     _busy: Busy,
-    stripe: &'c Stripe,
     core: &'c Core<K, V>,
     pin: Pin<'c, K, Slot<V>>,
 }
@@ -212,28 +250,40 @@ impl<K: Hash + Eq, V> Held<'_, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let now = self.pin.get(key).and_then(Slot::value);
-        let is_set = now.is_some();
-        let (change, answer) = change(now)?;
-        match change {
-            Change::Put(value) => self.put(key.to_owned(), value, !is_set)?,
-            Change::Unset if is_set => self.unset(key),
-            Change::Keep | Change::Unset => {}
+        let slot = self.pin.get(key);
+        let now = slot.and_then(|slot| slot.value(&self.core.legend));
+        let (change, answer) = change(now.as_deref())?;
+        match (change, now) {
+            (Change::Put(value), None) => {
+                self.core.take_room(1)?;
+                self.put(key.to_owned(), value, 1);
+            }
+            (Change::Put(value), Some(_)) => self.put_again(key, slot, value),
+            (Change::Unset, Some(_)) => self.unset(key),
+            (Change::Keep, _) | (Change::Unset, None) => {}
         }
         Ok(answer)
     }
 
     #[inline]
-    fn put(&self, key: K, value: V, is_new: bool) -> Result<(), Error> {
-        if is_new {
-            self.core.take_room(1)?;
+    fn put_again<Q>(&self, key: &Q, slot: Option<&Slot<V>>, value: V)
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        match slot.and_then(|slot| self.core.legend.cell(slot, &value)) {
+            Some((cell, bits)) => {
+                let _moving = self.stripe.moving();
+                cell.set(bits);
+            }
+            None => self.put(key.to_owned(), value, 0),
         }
+    }
+
+    #[inline]
+    fn put(&self, key: K, value: V, made: usize) {
         let _moving = self.stripe.moving();
-        self.pin.put(key, Slot::Settled(value));
-        if is_new {
-            self.core.count(1, 0);
-        }
-        Ok(())
+        self.pin.put(key, self.core.legend.slot(value));
+        self.core.count_made(made, 0);
     }
 
     fn unset<Q>(&self, key: &Q)
@@ -243,7 +293,7 @@ impl<K: Hash + Eq, V> Held<'_, K, V> {
     {
         let moving = self.stripe.moving();
         self.pin.remove(key);
-        self.core.count(0, 1);
+        self.core.count_made(0, 1);
         drop(moving);
         self.core.return_room(1);
     }

@@ -74,6 +74,8 @@
 mod array;
 mod bulk;
 mod busy;
+mod cell;
+mod copies;
 mod core;
 mod count;
 mod error;

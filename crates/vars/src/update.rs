@@ -1,7 +1,6 @@
 //! The ways to update an array.
 
 use crate::array::Array;
-use crate::bulk::Rows;
 use crate::core::{Change, Core};
 use crate::count::Count;
 use crate::error::Error;
@@ -140,24 +139,8 @@ where
 
     /// Adds to a count, which begins at zero, and returns the sum.
     ///
-    /// Each sum is a new value in the index, some five times the work of a locked map. Counts that
-    /// are raised all the time are better atomics, set once and then only read:
-    ///
-    /// ```
-    /// use larder_vars::Array;
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-    ///
-    /// static HITS: Array<String, Arc<AtomicU64>> = Array::new();
-    ///
-    /// let count = || HITS.read("/", |hits| hits.fetch_add(1, Relaxed) + 1);
-    /// if count().is_none() {
-    ///     HITS.get_or_set("/", Arc::default())?;
-    ///     count();
-    /// }
-    /// assert_eq!(count(), Some(2));
-    /// # Ok::<(), larder_vars::Error>(())
-    /// ```
+    /// It is changed in place, without an allocation, under a lock that is one atomic exchange. Only
+    /// the first sum of a variable, and every sum of a type of 128 bits, is a new value in the index.
     ///
     /// # Errors
     ///
@@ -170,12 +153,11 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
         V: Count,
     {
-        self.make_or_change(key, |now| {
-            let now = now.copied().unwrap_or_default();
-            let sum = now.plus(by);
-            let sum = sum.ok_or_else(|| Error::overflow(key, format_args!("{now} + {by}")))?;
-            Ok((Change::Put(sum), sum))
-        })
+        self.count(
+            key,
+            |now| now.plus(by),
+            |now| Error::overflow(key, format_args!("{now} + {by}")),
+        )
     }
 
     /// Subtracts from a count, which begins at zero, and returns the difference.
@@ -183,17 +165,60 @@ where
     /// # Errors
     ///
     /// As for [`incr`](Self::incr): for an unsigned count also below zero.
+    #[inline]
     pub fn decr<Q>(&self, key: &Q, by: V) -> Result<V, Error>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + Debug + ?Sized,
         V: Count,
     {
+        self.count(
+            key,
+            |now| now.minus(by),
+            |now| Error::overflow(key, format_args!("{now} - {by}")),
+        )
+    }
+
+    #[inline]
+    fn count<Q>(
+        &self,
+        key: &Q,
+        sum: impl Fn(V) -> Option<V>,
+        overflow: impl Fn(V) -> Error,
+    ) -> Result<V, Error>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        V: Count,
+    {
+        if let Some(bits) = V::BITS {
+            let counted = self.home.change(false, |core| core.count(key, &bits, &sum))?;
+            if let Some(sum) = counted.flatten() {
+                return Ok(sum);
+            }
+        }
+        self.count_anew(key, sum, overflow)
+    }
+
+    /// Counts by a new value in the index, after which it can be done in place.
+    #[cold]
+    #[inline(never)]
+    fn count_anew<Q>(
+        &self,
+        key: &Q,
+        sum: impl Fn(V) -> Option<V>,
+        overflow: impl Fn(V) -> Error,
+    ) -> Result<V, Error>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        V: Count,
+    {
+        self.home.change(true, |core| Ok(Some(V::BITS.map(|bits| core.legend.learn(bits)))))?;
         self.make_or_change(key, |now| {
             let now = now.copied().unwrap_or_default();
-            let rest = now.minus(by);
-            let rest = rest.ok_or_else(|| Error::overflow(key, format_args!("{now} - {by}")))?;
-            Ok((Change::Put(rest), rest))
+            let sum = sum(now).ok_or_else(|| overflow(now))?;
+            Ok((Change::Put(sum), sum))
         })
     }
 
@@ -236,8 +261,9 @@ where
     /// Sets all these variables at one moment and leaves the others as they are. Of two rows with
     /// one key the later counts.
     ///
-    /// Each value is copied twice, and the rows are produced under no lock. To other updates of
-    /// these keys it is as long as it takes; to readers it is one moment.
+    /// Counts are changed in place. Of other values two copies are made. The rows are produced under
+    /// no lock. To other updates of these keys, and to other bulk updates of the array, it is as long
+    /// as it takes; to readers it is one moment.
     ///
     /// # Errors
     ///
@@ -258,7 +284,7 @@ where
     where
         K: Clone,
     {
-        let rows: Rows<K, V> = rows.into_iter().collect();
+        let rows: Vec<(K, V)> = rows.into_iter().collect();
         self.home.change(true, |core| core.merge(&rows)).map(drop)
     }
 
@@ -271,7 +297,7 @@ where
     where
         K: Clone,
     {
-        let rows: Rows<K, V> = rows.into_iter().collect();
+        let rows: Vec<(K, V)> = rows.into_iter().collect();
         self.home.change(true, |core| core.replace(&rows)).map(drop)
     }
 
@@ -285,8 +311,7 @@ where
     where
         K: Clone,
     {
-        let none = Rows::default();
-        self.home.change(false, |core| core.replace(&none)).map(drop)
+        self.home.change(false, |core| core.replace(&[])).map(drop)
     }
 
     #[inline]

@@ -1,9 +1,10 @@
 //! Several variables as they were at one moment.
 
 use crate::busy::Busy;
+use crate::copies::Copies;
 use crate::core::{ALL, Core, TRIES};
 use crate::shelf::Pin;
-use crate::slot::Slot;
+use crate::slot::{Shown, Slot};
 use crate::stripe::STRIPES;
 use crate::sync::yield_now;
 use std::borrow::Borrow;
@@ -27,6 +28,8 @@ struct Seen<'c, K, V> {
     has_moved: Cell<bool>,
     /// Whether all stripes are held, so that nothing can.
     is_held: bool,
+    /// Counts that were lent: where they stand they may change.
+    copies: Copies<V>,
 }
 
 /// Says that an update came between two reads of a view. Return it: the view begins anew.
@@ -53,13 +56,27 @@ impl<K: Hash + Eq, V> View<'_, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        let shown = self.show(key)?;
+        Ok(shown.map(|shown| match (shown, &self.seen) {
+            (Shown::Lent(value), _) => value,
+            (Shown::Copied(value), Some(seen)) => seen.copies.keep(value),
+            (Shown::Copied(_), None) => unreachable!("nothing is shown of no array"),
+        }))
+    }
+
+    /// Shows the value of a variable, as `get` does, but keeps no copy of a count.
+    pub(crate) fn show<Q>(&self, key: &Q) -> Result<Option<Shown<'_, V>>, Moved<'_>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let Some(seen) = &self.seen else { return Ok(None) };
         let nth = Core::<K, V>::stripe_of(key);
         if seen.moves[nth].get().is_none() && !seen.is_held {
             seen.moves[nth].set(seen.core.stripes[nth].moves());
             seen.has_moved.set(seen.has_moved.get() || seen.moves[nth].get().is_none());
         }
-        let value = seen.pin.get(key).and_then(Slot::value);
+        let value = seen.pin.get(key).and_then(|slot: &Slot<V>| slot.value(&seen.core.legend));
         if seen.is_broken() { Err(Moved { view: PhantomData }) } else { Ok(value) }
     }
 
@@ -73,7 +90,7 @@ impl<K: Hash + Eq, V> View<'_, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        Ok(self.get(key)?.is_some())
+        Ok(self.show(key)?.is_some())
     }
 }
 
@@ -81,7 +98,8 @@ impl<'c, K: Hash + Eq, V> View<'c, K, V> {
     fn new(core: &'c Core<K, V>, is_held: bool) -> Self {
         let moves = [const { Cell::new(None) }; STRIPES];
         let has_moved = Cell::new(false);
-        View { seen: Some(Seen { core, pin: core.shelf.pin(), moves, has_moved, is_held }) }
+        let (pin, copies) = (core.shelf.pin(), Copies::new());
+        View { seen: Some(Seen { core, pin, moves, has_moved, is_held, copies }) }
     }
 }
 

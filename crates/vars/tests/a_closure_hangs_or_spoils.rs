@@ -3,6 +3,8 @@
 #![cfg(not(loom))]
 
 use larder_vars::{Array, Vars};
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -202,6 +204,49 @@ fn a_clone_that_panics_leaves_no_half_of_a_bulk_update() {
     }
     assert!((5..40).contains(&panicked), "{panicked} of 40");
     array.merge((5..10).map(|key| (key, Fragile(0)))).expect("no room was lost");
+}
+
+/// Panics when it is hashed for the n-th time from now, which no key should.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Unhashable(u64);
+
+thread_local! {
+    static HASHES_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+impl Hash for Unhashable {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let left = HASHES_LEFT.get();
+        assert!(left > 0, "one hash too many");
+        HASHES_LEFT.set(left - 1);
+        self.0.hash(hasher);
+    }
+}
+
+/// Some keys are changed in place, others are new; and what was given up does not happen with the
+/// next bulk update either.
+#[test]
+fn a_hash_that_panics_leaves_no_half_of_a_bulk_update() {
+    let (mut done, mut given_up) = (0, 0);
+    for hashes in 0..100 {
+        let array: Array<Unhashable, u64> = Array::new();
+        (0..3).for_each(|key| assert_eq!(array.incr(&Unhashable(key), 1).unwrap(), 1));
+        let values = || (0..6).map(|key| array.get(&Unhashable(key))).collect::<Vec<_>>();
+        let before = values();
+        HASHES_LEFT.set(hashes);
+        let rows = (0..6).map(|key| (Unhashable(key), 2));
+        let merged = catch_unwind(AssertUnwindSafe(|| array.merge(rows).unwrap()));
+        HASHES_LEFT.set(usize::MAX);
+        match merged {
+            Ok(()) => done += 1,
+            Err(_) => given_up += usize::from(values() == before),
+        }
+        let kept = values();
+        assert!(kept == before || kept == [Some(2); 6], "{kept:?} after {hashes} hashes");
+        array.merge([(Unhashable(7), 7)]).unwrap();
+        assert_eq!(values(), kept, "after the next bulk update");
+    }
+    assert!(done > 0 && given_up > 0, "{done} done and {given_up} given up");
 }
 
 /// Updates another variable when it is dropped.

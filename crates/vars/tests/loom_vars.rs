@@ -13,6 +13,23 @@ fn array(rows: impl IntoIterator<Item = (u8, u8)>) -> Arc<Array<u8, u8>> {
     Arc::new(array)
 }
 
+/// An array whose variables are counts, changed in place.
+fn counts(rows: impl IntoIterator<Item = (u8, u8)>) -> Arc<Array<u8, u8>> {
+    let array = Array::new();
+    for (key, count) in rows {
+        array.incr(&key, count).unwrap();
+    }
+    Arc::new(array)
+}
+
+/// As `loom::model`, but with few switches between threads that could go on: for what is too long
+/// to try all of them.
+fn few_switches(run: impl Fn() + Send + Sync + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(run);
+}
+
 /// Runs `other` on a thread beside `here`, and waits for it.
 fn beside<T: Send + Sync + 'static, R>(
     shared: &Arc<T>,
@@ -40,6 +57,59 @@ fn reads_in_a_row_never_see_half_of_a_merge() {
     });
 }
 
+/// The order of staging, commit and settling; and the partners in `cell`.
+#[test]
+fn reads_in_a_row_never_see_half_of_a_merge_of_counts() {
+    loom::model(|| {
+        let array = counts([(0, 1), (1, 1)]);
+        let merge = |array: &Array<u8, u8>| array.merge([(0, 2), (1, 2)]).unwrap();
+        let (first, second) = beside(&array, merge, |array| (array.get(&0), array.get(&1)));
+        assert!(first == Some(1) || second == Some(2), "{first:?} {second:?}");
+        assert_eq!((array.get(&0), array.get(&1)), (Some(2), Some(2)));
+    });
+}
+
+/// One of the two is changed in place, the other gets a new slot.
+#[test]
+fn reads_in_a_row_never_see_half_of_a_replace_of_counts() {
+    loom::model(|| {
+        let array = counts([(0, 1), (1, 1)]);
+        let replace = |array: &Array<u8, u8>| array.replace([(1, 2)]).unwrap();
+        let (first, second) = beside(&array, replace, |array| (array.get(&0), array.get(&1)));
+        assert!(first.is_some() || second == Some(2), "{first:?} {second:?}");
+        assert_eq!((array.get(&0), array.get(&1)), (None, Some(2)));
+    });
+}
+
+/// What a cell will be by one batch is not what it will be by the next.
+#[test]
+fn a_count_is_never_read_before_its_merge_nor_after_the_next() {
+    few_switches(|| {
+        let array = counts([(0, 1)]);
+        let merge = |array: &Array<u8, u8>| {
+            array.merge([(0, 2)]).unwrap();
+            array.merge([(0, 3)]).unwrap();
+        };
+        let (first, second) = beside(&array, merge, |array| (array.get(&0), array.get(&0)));
+        assert!(Some(1) <= first && first <= second, "{first:?}, then {second:?}");
+        assert_eq!(array.get(&0), Some(3));
+    });
+}
+
+/// If it were, the reader would have a third value, which is not there yet.
+#[test]
+fn a_merge_of_counts_is_never_read_before_another_that_was_first() {
+    few_switches(|| {
+        let array = counts([(0, 1), (1, 1)]);
+        let merge = |array: &Array<u8, u8>| {
+            array.merge([(0, 2)]).unwrap();
+            array.merge([(0, 3), (1, 3)]).unwrap();
+        };
+        let (first, second) = beside(&array, merge, |array| (array.get(&0), array.get(&1)));
+        assert!(first != Some(3) || second == Some(3), "{first:?} {second:?}");
+    });
+}
+
 #[test]
 fn reads_in_a_row_never_see_half_of_a_replace() {
     loom::model(|| {
@@ -59,6 +129,19 @@ fn a_view_never_sees_half_of_a_merge() {
         let merge = |array: &Array<u8, u8>| array.merge([(0, 2), (1, 2)]).unwrap();
         let [first, second] = beside(&array, merge, |array| array.get_many([&0, &1]));
         assert_eq!(first, second);
+    });
+}
+
+#[test]
+fn a_view_never_sees_a_second_count_without_the_first() {
+    loom::model(|| {
+        let array = counts([(0, 1), (1, 1)]);
+        let count = |array: &Array<u8, u8>| {
+            array.incr(&0, 1).unwrap();
+            array.incr(&1, 1).unwrap();
+        };
+        let [second, first] = beside(&array, count, |array| array.get_many([&1, &0]));
+        assert!(first == Some(2) || second == Some(1), "{first:?} {second:?}");
     });
 }
 
@@ -93,6 +176,49 @@ fn an_update_is_never_lost() {
         let incr = |array: &Array<u8, u8>| assert!(array.incr(&0, 1).unwrap() > 0);
         beside(&array, incr, incr);
         assert_eq!(array.get(&0), Some(2));
+    });
+}
+
+/// Both briefly; or one briefly, while the other holds the stripe for long.
+#[test]
+fn a_count_is_never_lost() {
+    loom::model(|| {
+        let array = counts([(0, 1)]);
+        let incr = |array: &Array<u8, u8>| assert!(array.incr(&0, 1).unwrap() > 1);
+        beside(&array, incr, incr);
+        assert_eq!(array.get(&0), Some(3));
+    });
+    loom::model(|| {
+        let array = counts([(0, 1)]);
+        let incr = |array: &Array<u8, u8>| assert!(array.incr(&0, 1).unwrap() > 1);
+        let double = |array: &Array<u8, u8>| {
+            array.update(&0, |now| now.map(|now| 2 * now)).unwrap();
+        };
+        beside(&array, incr, double);
+        let now = array.get(&0);
+        assert!(now == Some(3) || now == Some(4), "{now:?}");
+    });
+}
+
+#[test]
+fn a_count_that_is_taken_is_taken_whole() {
+    loom::model(|| {
+        let array = counts([(0, 5)]);
+        let incr = |array: &Array<u8, u8>| assert!(array.incr(&0, 1).unwrap() > 0);
+        let taken = beside(&array, incr, |array| array.take(&0).unwrap());
+        let now = array.get(&0);
+        assert!((taken, now) == (Some(6), None) || (taken, now) == (Some(5), Some(1)));
+    });
+}
+
+#[test]
+fn a_count_beside_a_merge_is_before_or_after_it() {
+    loom::model(|| {
+        let array = counts([(0, 1)]);
+        let merge = |array: &Array<u8, u8>| array.merge([(0, 5), (1, 5)]).unwrap();
+        let sum = beside(&array, merge, |array| array.incr(&0, 1).unwrap());
+        let now = array.get(&0);
+        assert!((sum, now) == (2, Some(5)) || (sum, now) == (6, Some(6)), "{sum} {now:?}");
     });
 }
 
