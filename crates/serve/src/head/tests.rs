@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::body::BodyReader;
 
-#[path = "../../tests/suite/vectors.rs"]
+#[allow(dead_code)]
+#[path = "../../tests/suite/vectors/mod.rs"]
 mod vectors;
 
 /// The default of `max_head_bytes`, on which the vectors count.

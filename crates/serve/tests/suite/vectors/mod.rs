@@ -121,6 +121,6 @@ fn chunked(body: &str) -> Vec<u8> {
 }
 
 /// Latin-1: a vector may hold bytes that are no UTF-8.
-fn bytes(vector: &str) -> Vec<u8> {
+pub fn bytes(vector: &str) -> Vec<u8> {
     vector.chars().map(|c| c as u8).collect()
 }
