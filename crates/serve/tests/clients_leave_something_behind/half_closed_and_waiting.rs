@@ -42,17 +42,16 @@ fn no_turn_is_spent_on_them() {
         "/stream" => Reply::stream(holder.reader()),
         _ => Reply::stream(holder.blocking(&gate)),
     });
-    let half_closed = |target: &str| {
-        let mut client = scene.asked(target);
-        client.half_close();
-        client
-    };
-    let mut parked = half_closed("/parked");
+    // All of them once they are being served: a job of theirs in the queue would not run.
+    let mut parked = scene.asked("/parked");
     let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    parked.half_close();
     eventually("counted as gone", || ticket.is_gone());
     nothing_turns("parked");
     // With the socket full.
-    let mut full = ["/bytes", "/stream"].map(half_closed);
+    let mut full = ["/bytes", "/stream"].map(|target| scene.asked(target));
+    eventually("begun", || held.count() == 2);
+    full.iter_mut().for_each(Client::half_close);
     eventually("full", || {
         let before = scene.stats().bytes_sent;
         std::thread::sleep(Duration::from_millis(50));
@@ -61,8 +60,9 @@ fn no_turn_is_spent_on_them() {
     });
     nothing_turns("with a full socket");
     // With a reader that blocks.
-    let mut dry = half_closed("/dry");
+    let mut dry = scene.asked("/dry");
     dry.read_head().unwrap();
+    dry.half_close();
     assert_eq!(dry.chunk().unwrap().len(), 4096);
     keeper.wait();
     nothing_turns("waiting for a reader");

@@ -1,11 +1,11 @@
-//! Clients that leave: before their turn, in the middle, with half the connection.
+//! Clients that leave: before their turn, in the middle, with half the connection. What they leave
+//! behind is counted in `clients_leave_something_behind`.
 
-use std::io::Read;
 use std::time::Duration;
 
 use larder_serve::{Reply, Request};
 
-use crate::client::{Client, Gate, builder, eventually, start, start_with};
+use crate::client::{Client, Gate, PATIENCE, builder, eventually, start, start_with};
 
 #[test]
 fn job_of_a_departed_client_is_dropped_before_it_runs() {
@@ -42,7 +42,8 @@ fn job_of_a_departed_client_is_dropped_before_it_runs() {
 
 #[test]
 fn client_that_only_stops_sending_is_answered() {
-    let server = start(|request: Request| {
+    // Patient, as on a busy machine jobs may wait for longer than is usual.
+    let server = start_with(builder().half_close(PATIENCE), |request: Request| {
         let reply = Reply::text("hello");
         if request.path() == "/hot" { reply.hot() } else { reply }
     });
@@ -69,32 +70,4 @@ fn half_close_in_the_middle_of_a_request_ends_it() {
     }
     eventually("all closed", || server.stats().connections == 0);
     assert_eq!(server.stats().handled, 0);
-}
-
-#[test]
-fn reset_at_any_stage_leaves_the_server_whole() {
-    let server = start(|request: Request| match request.path() {
-        "/big" => Reply::bytes("x/y", vec![7; 30 << 20]),
-        _ => Reply::text("hello"),
-    });
-    let stages = [
-        "",
-        "GET",
-        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\na",
-    ];
-    for _ in 0..20 {
-        for stage in stages {
-            let mut client = Client::connect(server.local_addr());
-            client.send(stage);
-            client.reset();
-        }
-        let mut client = Client::connect(server.local_addr());
-        client.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
-        client.socket.read_exact(&mut [0; 100]).unwrap();
-        client.reset();
-    }
-    assert_eq!(Client::connect(server.local_addr()).get("/").text(), "hello");
-    eventually("all closed", || server.stats().connections == 0);
-    assert!(server.stats().aborted >= 20);
 }

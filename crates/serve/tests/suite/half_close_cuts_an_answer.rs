@@ -24,6 +24,11 @@ fn impatient() -> Builder {
     builder().half_close(Duration::ZERO)
 }
 
+/// Runs jobs however long they waited, as they may on a busy machine.
+fn patient() -> Builder {
+    builder().half_close(PATIENCE)
+}
+
 /// Asks, and shuts down.
 fn asked(server: &Running, request: impl AsRef<[u8]>) -> Client {
     let mut client = Client::connect(server.local_addr());
@@ -51,7 +56,7 @@ fn long_answers() -> (Running, Vec<u8>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&whole).unwrap();
     let (file, bytes): (Arc<File>, _) = (Arc::new(file), larder_serve::Bytes::from(whole.clone()));
-    let server = start_with(builder(), move |request: Request| match request.path() {
+    let server = start_with(patient(), move |request: Request| match request.path() {
         "/bytes" => Reply::bytes("x/y", bytes.clone()),
         "/file" => Reply::file(Arc::clone(&file), 0, LEN as u64),
         "/sized" => Reply::stream_sized(std::io::Cursor::new(bytes.clone()), LEN as u64),
@@ -178,7 +183,7 @@ fn handler_that_takes_long_is_not_in_vain() {
 
 #[test]
 fn everything_that_was_pipelined_is_answered() {
-    let server = start_with(builder().half_close(PATIENCE), |request: Request| {
+    let server = start_with(patient(), |request: Request| {
         let reply = Reply::text(request.target().to_owned());
         if request.path() == "/hot" { reply.hot() } else { reply }
     });
