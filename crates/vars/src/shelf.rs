@@ -12,7 +12,7 @@ pub(crate) use index::{Pin, Shelf};
 #[cfg(not(loom))]
 mod index {
     use crate::hash::Seeded;
-    use papaya::{HashMap, HashMapRef, LocalGuard};
+    use papaya::{HashMap, HashMapRef, LocalGuard, ResizeMode};
     use std::borrow::Borrow;
     use std::hash::Hash;
     use std::sync::OnceLock;
@@ -33,8 +33,7 @@ mod index {
     impl<K: Hash + Eq, T> Shelf<K, T> {
         #[inline]
         pub(crate) fn pin(&self) -> Pin<'_, K, T> {
-            let map = || HashMap::with_hasher(Seeded::new());
-            Pin(self.map.get_or_init(map).pin())
+            Pin(self.map.get_or_init(make).pin())
         }
 
         /// Shows what stands under a key to `look`.
@@ -46,6 +45,14 @@ mod index {
         {
             self.map.get()?.pin().get(key).map(look)
         }
+    }
+
+    /// It grows at once, while other writers wait and readers do not. Grown step by step, it would
+    /// stay half grown when writes end, or only change counts in place; and a read of a key that
+    /// was moved already has to look twice, at twice the cost, for good.
+    #[cold]
+    fn make<K, T>() -> HashMap<K, T, Seeded> {
+        HashMap::builder().hasher(Seeded::new()).resize_mode(ResizeMode::Blocking).build()
     }
 
     impl<K: Hash + Eq, T> Pin<'_, K, T> {
