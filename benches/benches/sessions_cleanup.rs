@@ -2,9 +2,15 @@
 //!
 //! `load`: eight threads check sessions and write to one in ten, while what has expired is removed,
 //! and while nothing is, in turns: disks have moods of seconds. `cost`: the time to remove 1,000
-//! expired sessions among few and among many live ones. SQLite's grows with the live ones until each
-//! that goes lies on a page of its own (12 x among 100,000 as among 1,000). Beside both, mod_python's stores: the one with one lock and one file, which cleans up by
-//! a look at every record after about one request in 1,000, and the one with a file a session.
+//! expired sessions among few and among many live ones. Beside both, mod_python's stores: the one
+//! with one lock and one file, which cleans up by a look at every record after about one request in
+//! 1,000, and the one with a file a session.
+//!
+//! Files are made where `TMPDIR` says, and how much a clean-up costs is mostly the file system's say:
+//! ext4 without a journal, mounted with `discard`, waits for the disk at each unlink of a file that
+//! was written back (about 80 us, and as much as 3 ms while the disk is busy with discards; 7 to 9 us
+//! for one that has no block yet), where in memory (tmpfs) an unlink takes 5 us. There the requests
+//! kept are 0.99, on that ext4 0.88.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,41 +1,63 @@
 //! Sessions in SQLite, on a pool of many readers and one writer.
 //!
-//! A save is an `UPDATE ... WHERE version = ?`, in the writer's transaction: what is not there is
-//! not brought back. Clean-up follows an index on the time of expiry, a bounded number of rows in a
-//! transaction.
+//! ```text
+//! larder_session_row    (end_ms, handle): rows that expire together lie together
+//! larder_session_end    one row for each end that there is: how many rows have it
+//! larder_account        (name), with an index on the time of expiry
+//! ```
+//! The end of a row is when it expires, rounded up to a sixteenth of the idle time, so that there
+//! are some twenty ends. Clean-up removes neighbours: a few pages, however many rows there are, where
+//! rows in the order of their handles would each dirty a page of its own. Who looks for a handle
+//! looks under each end, the latest first, since what is in use was put off last: one look mostly,
+//! and twenty for what is not there.
+//!
+//! Each write is one transaction of the one writer, which finds the row, changes it and keeps the
+//! counts: what is not there is not brought back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use larder_pool::sqlite::SqlitePool;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::account::Account;
+use crate::clock::millis;
 use crate::error::Error;
 use crate::id::{Handle, user_name};
 use crate::record::Record;
 use crate::store::{Census, Cleaned, Store, Swap};
 
 const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS larder_session (
-        handle BLOB PRIMARY KEY, version INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
-        body BLOB NOT NULL
+    CREATE TABLE IF NOT EXISTS larder_session_row (
+        end_ms INTEGER NOT NULL, handle BLOB NOT NULL, expires_ms INTEGER NOT NULL,
+        version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (end_ms, handle)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS larder_session_expiry ON larder_session (expires_ms);
+    CREATE TABLE IF NOT EXISTS larder_session_end (
+        end_ms INTEGER PRIMARY KEY, count INTEGER NOT NULL
+    );
     CREATE TABLE IF NOT EXISTS larder_account (
         name BLOB PRIMARY KEY, version INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
         body BLOB NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS larder_account_expiry ON larder_account (expires_ms);";
 
-const LOAD: &str =
-    "SELECT expires_ms, body FROM larder_session WHERE handle = ?1 AND expires_ms > ?2";
-const CREATE: &str = "INSERT INTO larder_session VALUES (?1, ?2, ?3, ?4)";
-const SAVE: &str = "UPDATE larder_session SET version = ?3, expires_ms = ?4, body = ?5
-    WHERE handle = ?1 AND version = ?2 AND expires_ms > ?6";
-const TOUCH: &str = "UPDATE larder_session SET expires_ms = ?2 WHERE handle = ?1
-    AND expires_ms > ?3 AND expires_ms < ?2";
-const REVOKE: &str = "DELETE FROM larder_session WHERE handle = ?1 RETURNING expires_ms, body";
+/// CROSS JOIN: in this order, which is what makes it a look under each end. SELECT ?1: for a handle
+/// that is bound in a join by itself SQLite plans the join anew with each value.
+const LOAD: &str = "SELECT expires_ms, body, version, row.end_ms
+    FROM larder_session_end AS known CROSS JOIN larder_session_row AS row
+    ON row.end_ms = known.end_ms AND row.handle = (SELECT ?1)
+    WHERE known.end_ms > ?2 AND row.expires_ms > ?2 ORDER BY known.end_ms DESC LIMIT 1";
+const CREATE: &str = "INSERT INTO larder_session_row VALUES (?1, ?2, ?3, ?4, ?5)";
+const SAVE: &str = "UPDATE larder_session_row
+    SET end_ms = ?3, expires_ms = ?4, version = ?5, body = ?6 WHERE end_ms = ?1 AND handle = ?2";
+const TOUCH: &str = "UPDATE larder_session_row
+    SET end_ms = ?3, expires_ms = ?4 WHERE end_ms = ?1 AND handle = ?2";
+const REVOKE: &str = "DELETE FROM larder_session_row
+    WHERE end_ms IN (SELECT end_ms FROM larder_session_end) AND handle = ?1
+    RETURNING expires_ms, body, version, end_ms";
+const COUNT: &str = "INSERT INTO larder_session_end VALUES (?1, ?2)
+    ON CONFLICT DO UPDATE SET count = count + excluded.count";
 const LOAD_USER: &str = "SELECT body FROM larder_account WHERE name = ?1";
 const CREATE_USER: &str =
     "INSERT INTO larder_account VALUES (?1, 1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -43,27 +65,43 @@ const SAVE_USER: &str =
     "UPDATE larder_account SET version = version + 1, expires_ms = ?3, body = ?4
     WHERE name = ?1 AND version = ?2";
 const DROP_USER: &str = "DELETE FROM larder_account WHERE name = ?1";
-const CLEAN: &str = "DELETE FROM larder_session WHERE handle IN
-    (SELECT handle FROM larder_session WHERE expires_ms <= ?1 LIMIT ?2)";
+const FIRST_OVER: &str = "SELECT min(end_ms) FROM larder_session_end WHERE end_ms <= ?1";
+/// The first handle that is beyond the budget, if there is one.
+const BEYOND: &str =
+    "SELECT handle FROM larder_session_row WHERE end_ms = ?1 ORDER BY handle LIMIT 1 OFFSET ?2";
+const CLEAN_BEFORE: &str = "DELETE FROM larder_session_row WHERE end_ms = ?1 AND handle < ?2";
+const CLEAN_ALL: &str = "DELETE FROM larder_session_row WHERE end_ms = ?1";
+const DROP_END: &str = "DELETE FROM larder_session_end WHERE end_ms = ?1";
 const CLEAN_USERS: &str = "DELETE FROM larder_account WHERE name IN
     (SELECT name FROM larder_account WHERE expires_ms <= ?1 LIMIT ?2)";
-const IS_ANY_OVER: &str = "SELECT EXISTS (SELECT 1 FROM larder_session WHERE expires_ms <= ?1)
+const IS_ANY_OVER: &str = "SELECT EXISTS (SELECT 1 FROM larder_session_end WHERE end_ms <= ?1)
     OR EXISTS (SELECT 1 FROM larder_account WHERE expires_ms <= ?1)";
-const COUNT: &str = "SELECT count(*), count(*) FILTER (WHERE expires_ms <= ?1) FROM larder_session";
+const CENSUS: &str =
+    "SELECT coalesce(sum(count), 0), coalesce(sum(count) FILTER (WHERE end_ms <= ?1), 0)
+    FROM larder_session_end";
 
-/// Sessions in the tables `larder_session` and `larder_account` of a SQLite database, which other
-/// processes may share. Each check is a query.
+/// Sessions in the tables `larder_session_row`, `larder_session_end` and `larder_account` of a
+/// SQLite database, which other processes may share. Each check is a query.
 ///
 /// Nobody who [writes](SqlitePool::write) on the same pool can save a session before that is
 /// committed or dropped: the pool refuses the thread's second write, as it would wait for itself.
 ///
-/// Clean-up looks at what has expired alone, but rows lie in the order of their handles: in a small
-/// table many share a page, in a large one each dirties a page of its own, which is twelve times the
-/// work, and then no more. A [census](Store::census) counts the rows of an index, all of them.
+/// Clean-up looks at what has expired alone, which lies together. A [census](Store::census) reads
+/// some twenty counts, however many sessions there are.
 pub struct SqliteStore {
     pool: SqlitePool,
+    /// Rows expire by spans of so long; set once, by `prepare`.
+    width_ms: AtomicU64,
     /// Rows that are no records, by whoever found them.
     foreign: AtomicU64,
+}
+
+/// A row of a session.
+struct Row {
+    expires_ms: u64,
+    body: Vec<u8>,
+    version: u64,
+    end_ms: i64,
 }
 
 impl SqliteStore {
@@ -74,7 +112,7 @@ impl SqliteStore {
     pub fn open(pool: SqlitePool) -> Result<SqliteStore, Error> {
         let made = pool.transact(|tx| tx.execute_batch(SCHEMA));
         made.map_err(|e| Error::store("make the tables of sessions", e))?;
-        Ok(SqliteStore { pool, foreign: AtomicU64::new(0) })
+        Ok(SqliteStore { pool, width_ms: AtomicU64::new(60_000), foreign: AtomicU64::new(0) })
     }
 
     /// The pool.
@@ -99,8 +137,14 @@ impl SqliteStore {
         self.pool.transact(work).map_err(|e| Error::store(what, e))
     }
 
-    fn decode(&self, (expires_ms, body): (u64, Vec<u8>), now_ms: u64) -> Option<Arc<Record>> {
-        let Some(record) = Record::decode(&body, expires_ms) else {
+    /// Under which end a row lies.
+    fn end_ms(&self, expires_ms: u64) -> i64 {
+        let width_ms = self.width_ms.load(Ordering::Relaxed);
+        number(expires_ms.div_ceil(width_ms).saturating_mul(width_ms))
+    }
+
+    fn decode(&self, row: &Row, now_ms: u64) -> Option<Arc<Record>> {
+        let Some(record) = Record::decode(&row.body, row.expires_ms) else {
             self.foreign.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -113,30 +157,75 @@ fn number(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
-/// The row of a session.
-fn find(
-    conn: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+/// The row of a session that one of the statements returns.
+fn find(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Option<Row>> {
     let mut query = conn.prepare_cached(sql)?;
-    query.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    let read = |row: &rusqlite::Row<'_>| {
+        let [expires_ms, version] = [row.get(0)?, row.get(2)?];
+        Ok(Row { expires_ms, body: row.get(1)?, version, end_ms: row.get(3)? })
+    };
+    query.query_row(params, read).optional()
+}
+
+/// Notes that there are more rows with this end, or fewer.
+fn count(tx: &Connection, end_ms: i64, more: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(COUNT)?.execute([end_ms, more]).map(drop)
+}
+
+/// Notes that a row was moved from one end to another, if it was.
+fn count_moved(tx: &Connection, from_ms: i64, to_ms: i64) -> rusqlite::Result<()> {
+    if from_ms == to_ms {
+        return Ok(());
+    }
+    count(tx, from_ms, -1)?;
+    count(tx, to_ms, 1)
+}
+
+/// Removes up to `budget` rows of what is over, end by end, and the ends themselves; returns how
+/// many rows there were.
+fn remove_over(tx: &Connection, now_ms: i64, budget: usize) -> rusqlite::Result<usize> {
+    let mut removed = 0;
+    while removed < budget {
+        let first = tx.prepare_cached(FIRST_OVER)?.query_row([now_ms], |row| row.get(0))?;
+        let Some(end_ms): Option<i64> = first else { break };
+        let mut beyond = tx.prepare_cached(BEYOND)?;
+        let beyond: Option<Vec<u8>> =
+            beyond.query_row(params![end_ms, budget - removed], |row| row.get(0)).optional()?;
+        match beyond {
+            Some(beyond) => {
+                let some = tx.prepare_cached(CLEAN_BEFORE)?.execute(params![end_ms, beyond])?;
+                count(tx, end_ms, -(some as i64))?;
+                removed += some;
+            }
+            None => {
+                removed += tx.prepare_cached(CLEAN_ALL)?.execute([end_ms])?;
+                tx.prepare_cached(DROP_END)?.execute([end_ms])?;
+            }
+        }
+    }
+    Ok(removed)
 }
 
 impl Store for SqliteStore {
+    fn prepare(&self, sessions: Duration, _: Duration) {
+        self.width_ms.store((millis(sessions) / 16).max(1), Ordering::Relaxed);
+    }
+
     fn load(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
-        let row = self
-            .read("read a session", |conn| find(conn, LOAD, params![handle.to_bytes(), now_ms]))?;
-        Ok(row.and_then(|row| self.decode(row, now_ms)))
+        let row = self.read("read a session", |conn| {
+            find(conn, LOAD, params![handle.to_bytes(), number(now_ms)])
+        })?;
+        Ok(row.and_then(|row| self.decode(&row, now_ms)))
     }
 
     fn create(&self, handle: Handle, record: Record, _: u64) -> Result<(), Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
+        let end_ms = self.end_ms(record.expires_ms());
         self.write("store a session", |tx| {
-            let row = params![name, record.version(), number(record.expires_ms()), body];
-            tx.prepare_cached(CREATE)?.execute(row)
-        })?;
-        Ok(())
+            let row = params![end_ms, name, number(record.expires_ms()), record.version(), body];
+            tx.prepare_cached(CREATE)?.execute(row)?;
+            count(tx, end_ms, 1)
+        })
     }
 
     fn save(
@@ -147,34 +236,45 @@ impl Store for SqliteStore {
         now_ms: u64,
     ) -> Result<Swap, Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
-        let moved = self.write("store a session", |tx| {
-            let (version, expires_ms) = (record.version(), number(record.expires_ms()));
-            let row = params![name, expected, version, expires_ms, body, now_ms];
-            match tx.prepare_cached(SAVE)?.execute(row)? {
-                1 => Ok(None),
-                _ => find(tx, LOAD, params![name, now_ms]).map(Some),
+        let (version, expires_ms) = (record.version(), record.expires_ms());
+        let end_ms = self.end_ms(expires_ms);
+        let found = self.write("store a session", |tx| {
+            let found = find(tx, LOAD, params![name, number(now_ms)])?;
+            if let Some(now) = found.as_ref().filter(|now| now.version == expected) {
+                let row = params![now.end_ms, name, end_ms, number(expires_ms), version, body];
+                tx.prepare_cached(SAVE)?.execute(row)?;
+                count_moved(tx, now.end_ms, end_ms)?;
             }
+            Ok(found)
         })?;
-        Ok(match moved {
-            None => Swap::Stored(Arc::new(record)),
-            Some(row) => {
-                row.and_then(|row| self.decode(row, now_ms)).map_or(Swap::Gone, Swap::Moved)
-            }
+        Ok(match found {
+            None => Swap::Gone,
+            Some(now) if now.version == expected => Swap::Stored(Arc::new(record)),
+            Some(moved) => self.decode(&moved, now_ms).map_or(Swap::Gone, Swap::Moved),
         })
     }
 
     fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error> {
         let name = handle.to_bytes();
+        let end_ms = self.end_ms(expires_ms);
         self.write("touch a session", |tx| {
-            let row = params![name, number(expires_ms), now_ms];
-            let is_touched = tx.prepare_cached(TOUCH)?.execute(row)? == 1;
-            Ok(is_touched || find(tx, LOAD, params![name, now_ms])?.is_some())
+            let found = find(tx, LOAD, params![name, number(now_ms)])?;
+            if let Some(now) = found.as_ref().filter(|now| now.expires_ms < expires_ms) {
+                let row = params![now.end_ms, name, end_ms, number(expires_ms)];
+                tx.prepare_cached(TOUCH)?.execute(row)?;
+                count_moved(tx, now.end_ms, end_ms)?;
+            }
+            Ok(found.is_some())
         })
     }
 
     fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
-        let row = self.write("end a session", |tx| find(tx, REVOKE, [handle.to_bytes()]))?;
-        Ok(row.and_then(|row| self.decode(row, now_ms)))
+        let row = self.write("end a session", |tx| {
+            let row = find(tx, REVOKE, [handle.to_bytes()])?;
+            row.iter().try_for_each(|row| count(tx, row.end_ms, -1))?;
+            Ok(row)
+        })?;
+        Ok(row.and_then(|row| self.decode(&row, now_ms)))
     }
 
     fn load_user(&self, user: &str, _: u64) -> Result<Account, Error> {
@@ -204,29 +304,82 @@ impl Store for SqliteStore {
     }
 
     fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {
+        let now = number(now_ms);
         let is_any = self.read("look for what has expired", |conn| {
-            conn.prepare_cached(IS_ANY_OVER)?.query_row([now_ms], |row| row.get::<_, bool>(0))
+            conn.prepare_cached(IS_ANY_OVER)?.query_row([now], |row| row.get::<_, bool>(0))
         })?;
         if !is_any {
             return Ok(Cleaned::default());
         }
         let removed = self.write("clean up sessions", |tx| {
-            tx.prepare_cached(CLEAN_USERS)?.execute(params![now_ms, budget])?;
-            tx.prepare_cached(CLEAN)?.execute(params![now_ms, budget])
+            tx.prepare_cached(CLEAN_USERS)?.execute(params![now, budget])?;
+            remove_over(tx, now, budget)
         })?;
         Ok(Cleaned { removed, is_more: removed == budget })
     }
 
     fn census(&self, now_ms: u64) -> Census {
         let counted = self.read("count sessions", |conn| {
-            conn.prepare_cached(COUNT)?
-                .query_row([now_ms], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?)))
+            let mut census = conn.prepare_cached(CENSUS)?;
+            census.query_row([number(now_ms)], |row| Ok((row.get(0)?, row.get(1)?)))
         });
         // What can't be counted is not there for now.
-        let (all, backlog) = counted.unwrap_or_default();
-        let mut census = Census::new(all - backlog, backlog);
+        let (all, backlog): (u64, u64) = counted.unwrap_or_default();
+        let mut census = Census::new(all.saturating_sub(backlog), backlog);
         census.waits = self.pool.writer().metrics().waits;
         census.foreign = self.foreign.load(Ordering::Relaxed);
         census
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    /// How SQLite goes about a statement.
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut explained = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nulls = vec![rusqlite::types::Null; explained.parameter_count()];
+        let steps = explained.query_map(rusqlite::params_from_iter(nulls), |row| row.get(3));
+        steps.unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn no_statement_looks_at_all_sessions() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(SCHEMA).unwrap();
+        for sql in [LOAD, SAVE, TOUCH, REVOKE] {
+            let plan = plan(&conn, sql);
+            assert!(plan.contains("PRIMARY KEY (end_ms=? AND handle=?)"), "{sql}: {plan}");
+        }
+        for sql in [BEYOND, CLEAN_BEFORE, CLEAN_ALL] {
+            let plan = plan(&conn, sql);
+            assert!(plan.contains("PRIMARY KEY (end_ms=?"), "{sql}: {plan}");
+        }
+        for sql in [LOAD, REVOKE, BEYOND, CENSUS, FIRST_OVER, IS_ANY_OVER] {
+            let plan = plan(&conn, sql);
+            assert!(!plan.contains("SCAN row") && !plan.contains("SCAN larder_session_row"));
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
+
+    /// SQLite plans some statements anew for each value that is bound, which takes as long as
+    /// several looks.
+    #[test]
+    fn no_statement_is_planned_anew() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(SCHEMA).unwrap();
+        count(&conn, 1000, 1).unwrap();
+        for sql in [LOAD, SAVE, TOUCH, REVOKE, COUNT, CENSUS, IS_ANY_OVER] {
+            let mut statement = conn.prepare(sql).unwrap();
+            for value in 0..3 {
+                let values = vec![value; statement.parameter_count()];
+                let mut rows = statement.query(rusqlite::params_from_iter(values)).unwrap();
+                while rows.next().unwrap().is_some() {}
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
     }
 }
