@@ -122,6 +122,36 @@ impl Bucket {
         Ok(rustix::fs::renameat(&self.dir, name, &to.dir, to_name)?)
     }
 
+    /// Puts a draft in the place of a file, if that is still there: a rename alone would bring back
+    /// what another process has cleaned up. And ext4 takes a rename over a file for a reason to
+    /// write the new one out at once, which costs several times what the exchange does.
+    pub(crate) fn replace(&self, draft: &[u8], name: &[u8]) -> io::Result<()> {
+        match self.exchange(draft, name) {
+            Ok(()) => {
+                // The old content. What can't be unlinked goes with its bucket.
+                let _ = self.unlink(draft);
+                Ok(())
+            }
+            // A file system that can't: whoever cleans up between the two is not noticed.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                self.rename(draft, self, name)
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    fn exchange(&self, draft: &[u8], name: &[u8]) -> rustix::io::Result<()> {
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(&self.dir, draft, &self.dir, name, flags)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    fn exchange(&self, _: &[u8], _: &[u8]) -> rustix::io::Result<()> {
+        Err(Errno::NOSYS)
+    }
+
     pub(crate) fn unlink(&self, name: &[u8]) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::empty())?)
     }

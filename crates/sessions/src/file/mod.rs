@@ -45,8 +45,9 @@ const RECOUNT_MS: u64 = 10 * 60 * 1000;
 /// A check is answered from a copy in memory, which is known to be what is on disk by one `pread` of
 /// eight bytes: what another process has changed or revoked is seen by the next check here, not a
 /// while later. Nothing is synced: what was acknowledged survives the death of the process, not of
-/// the machine, which may lose the last seconds, and then what was revoked in them is there again.
-/// A file that it has torn is passed over.
+/// the machine. That may lose what the file system had not written yet (on ext4 up to half a minute):
+/// a session that was saved in that time may be gone as a whole, since a file that is torn is passed
+/// over, and one that was revoked in it may be there again.
 ///
 /// The processes are one user's: nobody else reads or writes what is made here.
 ///

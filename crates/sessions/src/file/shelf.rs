@@ -8,16 +8,18 @@
 //! ```
 //! A name is in one bucket at any time. A write is a draft in the bucket to be, and then, between
 //! [`begin`](Generations::begin) and [`end`](Generations::end), a rename of what there is into that
-//! bucket (unless it is there) and a rename of the draft over it. Who dies between the two renames
-//! leaves the old content for longer, and has told nobody that it was replaced.
+//! bucket (unless it is there) and an exchange of it and the draft, which is then unlinked. Who dies
+//! before the exchange leaves the old content for longer, and has told nobody that it was replaced.
 //!
 //! A reader looks through the buckets, the latest first, since what is in use was put off last. What
 //! it finds was there at some moment of the call; a copy of it is good while the slot's generation
 //! is what it was before the look, if that was even. To know that there is nothing it has to be sure
 //! that nothing moved past it: that the slot's generation was even and stayed, and the table's too.
 //!
-//! Removing what has expired takes no lock: the rename of a write that comes too late fails, and then
-//! there was nothing to write onto any more.
+//! Removing what has expired takes no lock: the rename or the exchange of a write that comes too late
+//! fails, and then there was nothing to write onto any more. (Where the file system can't exchange,
+//! the write looks whether the file is there and renames over it: one that is cleaned up in between,
+//! by a process whose clock is ahead, is there again.)
 
 use std::fs;
 use std::io;
