@@ -87,6 +87,20 @@ impl IoThread {
         self.acceptors.iter_mut().for_each(Acceptor::resume);
     }
 
+    /// Closes a connection that takes nothing any more. But if a worker writes to it or has written,
+    /// that was perhaps all of the answer: the worker's word is on its way, and reading, once it is
+    /// here, finds the connection broken. What else its client sent ahead is not looked at.
+    pub(super) fn gone(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot) else { return };
+        if let State::Waiting(exchange) = &conn.state
+            && exchange.claim().is_none()
+        {
+            (conn.readable, conn.deaf) = (true, true);
+            return self.hurry(slot);
+        }
+        self.close(slot);
+    }
+
     /// A worker is writing to this socket, and will be the last to hold it: until then there would
     /// be events for a place that may be another connection's by then.
     fn hear_no_more(&self, socket: &TcpStream) {

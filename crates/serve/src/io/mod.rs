@@ -240,7 +240,7 @@ impl IoThread {
         conn.eof |= event.is_read_closed();
         if event.is_error() || event.is_write_closed() {
             // Reset, or both sides shut: nothing can be delivered any more.
-            return self.close(slot);
+            return self.gone(slot);
         }
         if conn.eof {
             self.half_closed(slot);
