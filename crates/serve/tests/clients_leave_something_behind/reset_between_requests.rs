@@ -29,6 +29,39 @@ fn while_it_is_idle() {
     }
 }
 
+/// It has all of its answer, so that this was delivered, whatever the server hears first.
+#[test]
+fn as_soon_as_it_has_its_answer() {
+    const CLIENTS: u64 = 100;
+    let _alone = alone();
+    let held = Held::default();
+    let holder = held.clone();
+    let scene =
+        Scene::start(&held, move |_: Request| Reply::text("done").with_lease(holder.hold()));
+    for nth in 0..CLIENTS {
+        let mut client = scene.connect();
+        if nth % 2 == 0 {
+            assert_eq!(client.get("/").text(), "done");
+        } else {
+            // Of the second, nobody can say how far it comes; the first is answered.
+            client.send(get("/") + &get("/second"));
+            assert_eq!(client.answer().text(), "done");
+        }
+        client.reset();
+    }
+    scene.all_are_gone();
+    eventually("each has its line", || {
+        scene.log().lines().filter(|line| line.contains("GET / ")).count() as u64 == CLIENTS
+    });
+    let log = scene.log();
+    let delivered = log.lines().filter(|line| line.ends_with("\"GET / HTTP/1.1\" 200 4"));
+    assert_eq!(delivered.count() as u64, CLIENTS, "{log}");
+    eventually("all workers are free", || scene.stats().busy_workers == 0);
+    let Counts { requests, handled, dropped, aborted, .. } = scene.counts();
+    assert!((CLIENTS..=CLIENTS * 3 / 2).contains(&requests), "{requests}");
+    scene.nothing_is_left(&Counts { requests, handled, dropped, aborted, ..Counts::default() });
+}
+
 #[test]
 fn between_pipelined_requests() {
     let _alone = alone();

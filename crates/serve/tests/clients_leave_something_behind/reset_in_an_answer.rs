@@ -172,6 +172,27 @@ fn of_many_from_the_response_cache() {
 }
 
 #[test]
+fn of_many_that_a_worker_made() {
+    let _alone = alone();
+    let held = Held::default();
+    let holder = held.clone();
+    let scene = Scene::start(&held, move |_: Request| {
+        Reply::bytes("x/y", vec![7; 60_000]).with_lease(holder.hold())
+    });
+    for _ in 0..10 * ROUNDS {
+        let mut client = scene.sent(get("/").repeat(250));
+        read(&mut client, 1_000_000);
+        client.reset();
+        scene.all_are_gone();
+        // What is going on just then is chance: a job, a handler, or a delivery, which is cut.
+        eventually("the worker is free", || scene.stats().busy_workers == 0);
+        let Counts { requests, handled, dropped, aborted, .. } = scene.counts();
+        assert!(aborted <= 1 && requests < 250, "{aborted} {requests}");
+        scene.nothing_is_left(&Counts { requests, handled, dropped, aborted, ..Counts::default() });
+    }
+}
+
+#[test]
 fn after_the_last_byte_was_sent() {
     let _alone = alone();
     // Most of it is in the kernel's hands and never read: for the server, that is delivered.

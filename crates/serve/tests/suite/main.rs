@@ -33,3 +33,4 @@ mod stop_cuts_answers;
 mod stream_holds_a_worker;
 mod stream_is_taken_for_whole;
 mod vectors;
+mod written_answer_is_forgotten;
