@@ -2,13 +2,16 @@
 //!
 //! | system | a read | an update | a bulk update |
 //! |---|---|---|---|
-//! | `larder`, `larder-named` | `Array::get`; through a `Vars`, by the array's name | `incr` | `merge`: one moment |
+//! | `larder`, `larder-named` | `Array::get`; through a `Vars`, by the array's name | `incr`, in place | `merge`: one moment; in place, as all of these have been counted |
 //! | `nsv` | NaviServer's design: 8 buckets by the array's name, each a lock for all its arrays, their keys and a counter | the same lock | the same lock |
 //! | `rwlock` | the same buckets as `RwLock<HashMap>`, without the counter | the same lock | the same lock |
 //! | `dashmap`, `papaya` | `get` | in place; `update`, which may run again | key by key, not at one moment |
 //!
 //! foldhash with random seeds everywhere. Values are `i64`, keys of 1,000 strings, asked for by
 //! Zipf(0.9); both threads share one array, as pages do that count their hits.
+//!
+//! `vars_merge/larder-uncounted` merges rows whose variables nobody has counted: each is a new value
+//! in the index, twice.
 //!
 //! Ids are `vars_read/<system>/<threads>`, `vars_incr/<system>/<threads>`, and, on one thread,
 //! `vars_merge/<system>/<rows>`. `vars_read_beside_incr/<system>/2` is a read while the other
@@ -148,6 +151,9 @@ fn larder(c: &mut Criterion, load: &Load) {
     let read = |key: &str| ARRAY.get(key).unwrap_or(0);
     measure(c, load, "larder", read, |key| ARRAY.incr(key, 1).expect("a small sum"));
     measure_merge(c, load, "larder", |rows| ARRAY.merge(rows).expect("no limit"));
+
+    static SET: larder_vars::Array<String, i64> = larder_vars::Array::new();
+    measure_merge(c, load, "larder-uncounted", |rows| SET.merge(rows).expect("no limit"));
 
     let array = VARS.array("hits");
     let read = |key: &str| array.get(key).unwrap_or(0);

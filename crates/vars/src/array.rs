@@ -22,7 +22,7 @@ use std::marker::PhantomData;
 /// | [`get`](Self::get), [`read`](Self::read), [`exists`](Self::exists) | none, and no shared write | once, under none |
 /// | [`view`](Self::view), [`get_many`](Self::get_many), [`snapshot`](Self::snapshot), [`keys`](Self::keys), [`len`](Self::len) | none; all of the array's after four tries that updates have spoiled | until they have seen one moment |
 /// | updates of a key | one of the array's 16, by the key's hash | once, under it |
-/// | [`merge`](Self::merge), [`replace`](Self::replace), [`clear`](Self::clear) | one for them alone, and those of the keys; all | before it |
+/// | [`merge`](Self::merge), [`replace`](Self::replace), [`clear`](Self::clear) | one for them alone, and those of the keys, of many rows all; all | before it |
 ///
 /// Only updates wait for locks, and readers hold none of them for long: a read of one key never
 /// waits. A closure that updates **any** array gets an [`Error`](crate::Error) and never hangs;

@@ -18,7 +18,9 @@
 //!   line that another thread reads.
 //! * **3** There readers wait for it. Here they have the old list until the moment at which all of
 //!   them have the new one, and even two reads in a row cannot see a part of it.
-//! * **1, 2** An update of a key holds one lock of its array's 16. What comes from a closure is
+//! * **1** A count is changed where it stands: one probe, one atomic exchange, one store. A bulk
+//!   update of counts changes them there too, and is still one moment.
+//! * **2** An update of a key holds one lock of its array's 16. What comes from a closure is
 //!   computed before anything is changed, so that a panic leaves the old value; and a closure that
 //!   updates an array is told so, where a lock would hang.
 //! * Anything that a client can name would grow for ever. [`Array::max_entries`] and
@@ -60,11 +62,13 @@
 //!                core      one array: locks, moments, bounds
 //!                  +--> bulk    updates of many keys at one moment
 //!                  +--> stripe  a lock for some of the keys, and a count of their changes
-//!                  +--> slot    a value, or two of which a bulk update decides
+//!                  +--> slot    a value, or two of which a bulk update decides, or a
+//!                  |            +--> cell  a count that is changed in place
 //!                  +--> shelf   the index behind guards (papaya) --> hash
 //!                  +--> busy    who may not update now
 //!
 //! count  what can be counted      glob  patterns of names      error  why an update was refused
+//! copies  counts that a view has lent
 //! ```
 //!
 //! `sync` is the one door to threads: under `--cfg loom` it gives out loom's, and the models in
