@@ -1,6 +1,7 @@
 //! The directories of a shelf, one for each span of time in which files expire.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -87,22 +88,18 @@ impl Bucket {
             Err(Errno::LOOP | Errno::NXIO) => return Ok(Look::Foreign),
             Err(e) => return Err(e.into()),
         };
-        let mut bytes = Vec::with_capacity(READ_AT_ONCE);
-        loop {
-            match rustix::io::read(&file, spare_capacity(&mut bytes)) {
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(Errno::ISDIR | Errno::AGAIN) => return Ok(Look::Foreign),
-                Err(e) => return Err(e.into()),
-            }
-            // A file gives as much as there is room for, until it ends.
-            if bytes.len() < bytes.capacity() {
-                return Ok(Look::Bytes(bytes));
-            }
-            if bytes.len() > MAX_FILE_BYTES {
-                return Ok(Look::Foreign);
-            }
-            bytes.reserve(bytes.len());
+        // On the stack: most files are a few hundred bytes, and what is found is as large as it is.
+        let mut room = [MaybeUninit::uninit(); READ_AT_ONCE];
+        let begun = match rustix::io::read(&file, &mut room[..]) {
+            Ok((begun, _)) => &*begun,
+            Err(Errno::INTR) => return read_on(&file, &[]),
+            Err(Errno::ISDIR | Errno::AGAIN) => return Ok(Look::Foreign),
+            Err(e) => return Err(e.into()),
+        };
+        // A file gives as much as there is room for, until it ends.
+        match begun.len() < READ_AT_ONCE {
+            true => Ok(Look::Bytes(begun.to_vec())),
+            false => read_on(&file, begun),
         }
     }
 
@@ -154,6 +151,27 @@ impl Bucket {
 
     pub(crate) fn unlink(&self, name: &[u8]) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.dir, name, AtFlags::empty())?)
+    }
+}
+
+/// Reads what there is after a beginning.
+fn read_on(file: &OwnedFd, begun: &[u8]) -> io::Result<Look> {
+    let mut bytes = Vec::with_capacity(2 * READ_AT_ONCE);
+    bytes.extend_from_slice(begun);
+    loop {
+        match rustix::io::read(file, spare_capacity(&mut bytes)) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(Errno::ISDIR | Errno::AGAIN) => return Ok(Look::Foreign),
+            Err(e) => return Err(e.into()),
+        }
+        if bytes.len() < bytes.capacity() {
+            return Ok(Look::Bytes(bytes));
+        }
+        if bytes.len() > MAX_FILE_BYTES {
+            return Ok(Look::Foreign);
+        }
+        bytes.reserve(bytes.len());
     }
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Copy {
 struct Set {
     /// The upper half of each way's name: which ways to look at. Relaxed: only hints.
     tags: [AtomicU64; WAYS],
+    /// Until when each way's copy is live: 0 if it has none. Relaxed: which one to put out is a
+    /// guess, for which none has to be looked at.
+    until_ms: [AtomicU64; WAYS],
     ways: [ArcSwapOption<Copy>; WAYS],
     /// Which way goes next, if none is free.
     turn: AtomicU32,
@@ -70,15 +73,17 @@ impl Copies {
             return self.remove(name);
         }
         let nth = set.room_for(name, now_ms);
+        set.until_ms[nth].store(record.expires_ms(), Ordering::Relaxed);
         set.ways[nth].store(Some(Arc::new(Copy { name, generation, record })));
         set.tags[nth].store(tag_of(name), Ordering::Relaxed);
     }
 
     pub(crate) fn remove(&self, name: u128) {
         let Some(set) = self.set(name) else { return };
-        for (tag, way) in set.tags.iter().zip(&set.ways) {
+        for (nth, way) in set.ways.iter().enumerate() {
             if way.load().as_ref().is_some_and(|copy| copy.name == name) {
-                tag.store(0, Ordering::Relaxed);
+                set.tags[nth].store(0, Ordering::Relaxed);
+                set.until_ms[nth].store(0, Ordering::Relaxed);
                 way.store(None);
             }
         }
@@ -87,12 +92,17 @@ impl Copies {
 
 impl Set {
     fn room_for(&self, name: u128, now_ms: u64) -> usize {
+        let tag = tag_of(name);
+        let is_same = |copy: &Arc<Copy>| copy.name == name;
         let mut room = None;
-        for (nth, way) in self.ways.iter().enumerate() {
-            match &*way.load() {
-                Some(copy) if copy.name == name => return nth,
-                Some(copy) if copy.record.is_live(now_ms) => {}
-                _ => room = room.or(Some(nth)),
+        for nth in 0..WAYS {
+            if self.tags[nth].load(Ordering::Relaxed) == tag
+                && self.ways[nth].load().as_ref().is_some_and(is_same)
+            {
+                return nth;
+            }
+            if self.until_ms[nth].load(Ordering::Relaxed) <= now_ms {
+                room = room.or(Some(nth));
             }
         }
         room.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed) as usize % WAYS)
