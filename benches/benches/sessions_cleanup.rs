@@ -1,7 +1,8 @@
 //! What does clean-up cost those who are being served, and does it cost more when more is alive?
 //!
 //! `load`: eight threads check sessions and write to one in ten, while what has expired is removed,
-//! and while nothing is, in turns: disks have moods of seconds. `cost`: the time to remove 1,000
+//! all of it in the two seconds of the turns (`during`) or at the sweeper's own pace (`evenly`: 92 a
+//! second), and while nothing is, in turns: disks have moods of seconds. `cost`: the time to remove 1,000
 //! expired sessions among few and among many live ones. Beside both, mod_python's stores: the one
 //! with one lock and one file, which cleans up by a look at every record after about one request in
 //! 1,000, and the one with a file a session.
@@ -159,10 +160,12 @@ fn model_under_load(
         without.merge(&on(&*never));
         during.merge(&on(&*often));
     }
-    rows_of(system, sizes, without, during, "-".into())
+    let turns = [("without", without, "-".to_string()), ("during", during, "-".to_string())];
+    rows_of(system, sizes, turns)
 }
 
-/// Without clean-up and with it, in turns.
+/// Without clean-up, with one of all there is in the time that it takes, and with one at its own
+/// pace, in turns.
 fn under_load<S: Store>(system: &str, sizes: &Sizes, store: S) -> Vec<Vec<String>> {
     let (sessions, clock) = sessions(store);
     let cookies = mixed(&sessions, &clock, sizes.expired, sizes.live);
@@ -172,33 +175,43 @@ fn under_load<S: Store>(system: &str, sizes: &Sizes, store: S) -> Vec<Vec<String
     let steps = sizes.window.div_duration_f64(every) as usize;
     let budget = (sizes.expired / steps).max(1);
     let window = sizes.window / TURNS as u32;
-    let (mut without, mut during) = (Served::default(), Served::default());
+    let [mut without, mut during, mut evenly] = [(); 3].map(|()| Served::default());
+    let mut removed = [0; 2];
     for _ in 0..TURNS {
         without.merge(&serve(&cookies, window, &work));
-        let sweeper = sessions.sweep_every(every, budget).expect("a thread");
-        during.merge(&serve(&cookies, window, &work));
-        drop(sweeper);
+        for (nth, served) in [&mut during, &mut evenly].into_iter().enumerate() {
+            let before = sessions.metrics().expired;
+            let sweeper = match nth {
+                0 => sessions.sweep_every(every, budget),
+                _ => sessions.sweep(),
+            };
+            let sweeper = sweeper.expect("a thread");
+            served.merge(&serve(&cookies, window, &work));
+            drop(sweeper);
+            removed[nth] += sessions.metrics().expired - before;
+        }
     }
-    let removed = sessions.metrics().expired;
-    rows_of(system, sizes, without, during, removed.to_string())
+    let [fast, even] = removed.map(|count| count.to_string());
+    let turns =
+        [("without", without, "0".into()), ("during", during, fast), ("evenly", evenly, even)];
+    rows_of(system, sizes, turns)
 }
 
-fn rows_of(
+/// The first of the turns is what the others are compared with.
+fn rows_of<'a>(
     system: &str,
     sizes: &Sizes,
-    without: Served,
-    during: Served,
-    removed: String,
+    turns: impl IntoIterator<Item = (&'a str, Served, String)>,
 ) -> Vec<Vec<String>> {
-    let usual = without.per_second(sizes.window);
-    [("without", without, String::from("0")), ("during", during, removed)]
-        .map(|(when, served, removed)| {
-            let rate = served.per_second(sizes.window);
-            let head = [system.to_string(), when.to_string(), format!("{rate:.0}")];
-            let tail = [removed, format!("{:.2}", rate / usual)];
-            head.into_iter().chain(served.waits.cells()).chain(tail).collect()
-        })
-        .into()
+    let mut usual = None;
+    let row = |(when, served, removed): (&str, Served, String)| {
+        let rate = served.per_second(sizes.window);
+        let usual = *usual.get_or_insert(rate);
+        let head = [system.to_string(), when.to_string(), format!("{rate:.0}")];
+        let tail = [removed, format!("{:.2}", rate / usual)];
+        head.into_iter().chain(served.waits.cells()).chain(tail).collect()
+    };
+    turns.into_iter().map(row).collect()
 }
 
 #[derive(Default)]

@@ -164,7 +164,8 @@ impl<S: Store> Sessions<S> {
         Ok(cleaned)
     }
 
-    /// Starts a thread that removes at most about `budget` expired sessions `every` so often.
+    /// Starts a thread that removes at most about `budget` expired sessions `every` so often:
+    /// [`sweep`](Sessions::sweep) finds a pace by itself.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -173,6 +174,17 @@ impl<S: Store> Sessions<S> {
     /// When `every` is zero: that thread would never rest.
     pub fn sweep_every(&self, every: Duration, budget: usize) -> std::io::Result<Sweeper> {
         Sweeper::start(self.clone(), every, budget)
+    }
+
+    /// Starts a thread that removes what has expired at an even pace: all that is over at a time
+    /// within a sixteenth of the idle time-out, which is how finely stores sort by time. A larger
+    /// backlog is removed faster. Of 10,000 sessions that expire at once after half an hour it removes
+    /// 92 a second.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn sweep(&self) -> std::io::Result<Sweeper> {
+        Sweeper::start_evenly(self.clone(), self.inner.config.idle / 16)
     }
 
     /// What has happened so far.
