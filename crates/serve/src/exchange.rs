@@ -17,7 +17,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use crate::io::ended::Times;
 use crate::io::mailbox::ExchangeId;
 use crate::reaper::Chore;
 use crate::server::Shared;
+use crate::sync::AtomicBool;
 
 /// Everything about a request but its body.
 pub(crate) struct Exchange {
@@ -184,6 +185,11 @@ impl Exchange {
         let queued = self.arrived.elapsed();
         self.begun_us.store(queued.as_micros() as u64, Relaxed);
         !self.is_gone() && queued < self.shared.config.handler_deadline
+    }
+
+    /// Tells whether somebody has the right to answer already.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.socket.lock().is_none()
     }
 
     /// Tells whether no answer can reach anybody: who only stopped sending may still listen.

@@ -39,7 +39,7 @@
 //! `head` and `body` are the grammar; `upload`, `spill` and `budget` hold bodies, `form` takes them
 //! apart. `conditional`, `range`, `sibling`, `render` and `answer` turn one reply into what a
 //! request has earned; `hot` is the response cache, `pages` its longer bodies. `queue`, `class`,
-//! `worker` and `later` run handlers, `stream` readers. `listen` opens sockets; `io` is the event
+//! `worker` and `later` run handlers, `crew` and `post` are how threads wait for each other, `stream` readers. `listen` opens sockets; `io` is the event
 //! loop, one connection a state machine in `io::conn`; `peek` is what it shows of a request,
 //! `hooks` what it calls. `reaper` does what no I/O thread may wait for, `prefetch` brings files
 //! into memory. `stats`, `histogram`, `log` and `stall`, the alarm, tell how it goes; `stop` ends
@@ -58,6 +58,7 @@ mod budget;
 mod builder;
 mod class;
 mod conditional;
+mod crew;
 mod date;
 mod error;
 mod exchange;
@@ -79,6 +80,7 @@ mod log;
 mod os;
 mod pages;
 mod peek;
+mod post;
 mod prefetch;
 mod queue;
 mod range;
@@ -94,6 +96,7 @@ mod stall;
 mod stats;
 mod stop;
 mod stream;
+mod sync;
 mod upload;
 mod worker;
 

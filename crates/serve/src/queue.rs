@@ -5,20 +5,15 @@
 //! the places of its class too. It is not refused, and is bounded by the connections, since each
 //! has at most one such job; where both wait, workers take them in turn, over all and in a class.
 //!
-//! One lock, held for a push or a pop. Who pushes requests wakes a worker for them, once for a
-//! number of them; a worker that takes a job while another may run, and finds some asleep and none
-//! on its way, wakes one in turn. So a job that may run while a worker sleeps has a worker on its
-//! way to it, or a pusher that is about to wake one; and of a batch of quick requests most are
-//! taken by workers that are awake.
+//! Who wakes a worker when, `crew` says: whoever pushes requests, rouses one after a few of them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use crate::Body;
 use crate::class::{Class, ClassStats};
+use crate::crew::{Crew, Work};
 use crate::exchange::Exchange;
 use crate::reply::Reply;
 use crate::stream::Pump;
@@ -32,11 +27,8 @@ pub(crate) enum Job {
     Pump(Pump),
 }
 
-pub(crate) struct Queue {
-    /// Written by I/O threads (push) and workers (pop), under this lock.
-    state: Mutex<State>,
-    ready: Condvar,
-}
+/// Written by I/O threads (push) and workers (pop), under the lock of the crew.
+pub(crate) struct Queue(Crew<State>);
 
 struct State {
     /// The classes, in their order; the last takes what no other wants.
@@ -45,9 +37,6 @@ struct State {
     arrivals: u64,
     /// The last job taken was one that goes on with an answer.
     last_begun: bool,
-    sleeping: usize,
-    /// Of those that sleep, the ones that were woken and have not looked yet.
-    roused: usize,
     closed: bool,
 }
 
@@ -90,27 +79,15 @@ impl Queue {
             classes: lines.chain([line("other", None, None)]).collect(),
             arrivals: 0,
             last_begun: false,
-            sleeping: 0,
-            roused: 0,
             closed: false,
         };
-        Self { state: Mutex::new(state), ready: Condvar::new() }
+        Self(Crew::new(state))
     }
 
     /// Appends a request; gives its body back if its class is full or the queue is closed. Never
     /// waits for room. `rouse` must follow, at the latest after a few more.
     pub(crate) fn push(&self, exchange: Arc<Exchange>, body: Body) -> Result<(), Body> {
-        let mut state = self.state.lock();
-        state.arrivals += 1;
-        let (arrival, closed) = (state.arrivals, state.closed);
-        let line = &mut state.classes[exchange.class];
-        if closed || line.waiting.len() >= line.bound {
-            line.refused += 1;
-            return Err(body);
-        }
-        exchange.queued_as.store(arrival, Relaxed);
-        line.waiting.push_back((arrival, exchange, body));
-        Ok(())
+        self.0.with(|state| state.push(exchange, body))
     }
 
     /// Takes a request back out whose client has left, so that it holds neither a place nor the
@@ -119,74 +96,45 @@ impl Queue {
         if !exchange.is_queued() {
             return None;
         }
-        let mut state = self.state.lock();
-        let line = &mut state.classes[exchange.class];
-        let arrival = exchange.queued_as.load(Relaxed);
-        let at = line.waiting.binary_search_by_key(&arrival, |(arrival, ..)| *arrival).ok()?;
-        let (_, _, body) = line.waiting.remove(at)?;
-        line.forgotten += 1;
-        Some(body)
+        self.0.with(|state| state.classes[exchange.class].forget(exchange))
     }
 
     /// Requests taken back out.
     pub(crate) fn forgotten(&self) -> u64 {
-        self.state.lock().classes.iter().map(|line| line.forgotten).sum()
+        self.0.with(|state| state.classes.iter().map(|line| line.forgotten).sum())
     }
 
     /// Appends a job that goes on with an answer; drops it if the queue is closed.
     pub(crate) fn push_on(&self, job: Job) {
-        let class = job.class();
-        let mut state = self.state.lock();
-        if !state.closed {
-            state.arrivals += 1;
-            let arrival = state.arrivals;
-            state.classes[class].begun.push_back((arrival, job));
-            self.wake_one(state);
+        // What it refuses is dropped outside the lock: it is the user's.
+        let refused = self.0.with(|state| state.push_on(job));
+        if refused.is_none() {
+            self.0.rouse();
         }
     }
 
     /// Sees to it that a worker comes for what was pushed.
     pub(crate) fn rouse(&self) {
-        self.wake_one(self.state.lock());
-    }
-
-    /// Wakes a worker, if one sleeps, none is on its way, and there is something for it.
-    fn wake_one(&self, mut state: MutexGuard<'_, State>) {
-        if state.sleeping > 0 && state.roused == 0 && state.can_run() {
-            state.roused = 1;
-            drop(state);
-            self.ready.notify_one();
-        }
+        self.0.rouse();
     }
 
     /// Gives back the place of the last job, and waits for the next; `None` once the queue is
     /// closed and empty.
     pub(crate) fn pop(&self, last: &mut Option<Place>) -> Option<Job> {
-        let mut state = self.state.lock();
-        if let Some(Place(class)) = last.take() {
-            state.classes[class].running -= 1;
-        }
-        loop {
-            if let Some(job) = state.next(last) {
-                self.wake_one(state);
-                return Some(job);
+        let place = last.take();
+        let give_back = |state: &mut State| {
+            if let Some(Place(class)) = place {
+                state.classes[class].running -= 1;
             }
-            if state.closed && state.is_empty() {
-                // Those that sleep until a place is given back see the end now.
-                self.ready.notify_all();
-                return None;
-            }
-            state.sleeping += 1;
-            self.ready.wait(&mut state);
-            state.sleeping -= 1;
-            // Whoever it is that wakes first looks for the one that was meant.
-            state.roused = 0;
-        }
+        };
+        let (job, place) = self.0.next(give_back)?;
+        *last = Some(place);
+        Some(job)
     }
 
     /// Requests that wait.
     pub(crate) fn len(&self) -> usize {
-        self.state.lock().classes.iter().map(|line| line.waiting.len()).sum()
+        self.0.with(|state| state.classes.iter().map(|line| line.waiting.len()).sum())
     }
 
     pub(crate) fn classes(&self) -> Vec<ClassStats> {
@@ -196,18 +144,19 @@ impl Queue {
             running: line.running as u64,
             refused: line.refused,
         };
-        self.state.lock().classes.iter().map(stats).collect()
+        self.0.with(|state| state.classes.iter().map(stats).collect())
     }
 
     /// Takes no more jobs; workers leave once the rest is done.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
-        self.ready.notify_all();
+        self.0.call(|state| state.closed = true);
     }
 }
 
-impl State {
-    fn next(&mut self, place: &mut Option<Place>) -> Option<Job> {
+impl Work for State {
+    type Job = (Job, Place);
+
+    fn take(&mut self) -> Option<(Job, Place)> {
         let (begun, waiting) = (self.oldest(Line::next_begun), self.oldest(Line::next_waiting));
         self.last_begun = begun.is_some() && (waiting.is_none() || !self.last_begun);
         let class = if self.last_begun { begun? } else { waiting? };
@@ -220,8 +169,40 @@ impl State {
         };
         line.last_begun = self.last_begun;
         line.running += 1;
-        *place = Some(Place(class));
-        Some(job)
+        Some((job, Place(class)))
+    }
+
+    fn can_run(&self) -> bool {
+        self.oldest(Line::next_begun).is_some() || self.oldest(Line::next_waiting).is_some()
+    }
+
+    fn is_over(&self) -> bool {
+        let is_empty = |line: &Line| line.waiting.is_empty() && line.begun.is_empty();
+        self.closed && self.classes.iter().all(is_empty)
+    }
+}
+
+impl State {
+    fn push(&mut self, exchange: Arc<Exchange>, body: Body) -> Result<(), Body> {
+        self.arrivals += 1;
+        let line = &mut self.classes[exchange.class];
+        if self.closed || line.waiting.len() >= line.bound {
+            line.refused += 1;
+            return Err(body);
+        }
+        exchange.queued_as.store(self.arrivals, Relaxed);
+        line.waiting.push_back((self.arrivals, exchange, body));
+        Ok(())
+    }
+
+    /// Gives the job back if the queue is closed.
+    fn push_on(&mut self, job: Job) -> Option<Job> {
+        if self.closed {
+            return Some(job);
+        }
+        self.arrivals += 1;
+        self.classes[job.class()].begun.push_back((self.arrivals, job));
+        None
     }
 
     /// The class whose `next` came first, of those that may run.
@@ -232,17 +213,17 @@ impl State {
         };
         self.classes.iter().enumerate().filter_map(may_run).min().map(|(_, at)| at)
     }
-
-    fn can_run(&self) -> bool {
-        self.oldest(Line::next_begun).is_some() || self.oldest(Line::next_waiting).is_some()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.classes.iter().all(|line| line.waiting.is_empty() && line.begun.is_empty())
-    }
 }
 
 impl Line {
+    fn forget(&mut self, exchange: &Exchange) -> Option<Body> {
+        let arrival = exchange.queued_as.load(Relaxed);
+        let at = self.waiting.binary_search_by_key(&arrival, |(arrival, ..)| *arrival).ok()?;
+        let (_, _, body) = self.waiting.remove(at)?;
+        self.forgotten += 1;
+        Some(body)
+    }
+
     /// When the next job came that goes on with an answer.
     fn next_begun(&self) -> Option<u64> {
         self.begun.front().map(|(arrival, _)| *arrival)

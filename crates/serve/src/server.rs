@@ -323,7 +323,7 @@ impl Running {
         self.shared.alive.wait(Kind::Io, None);
         // A connection handed to a thread that had ended would stay open as long as a meter or a
         // stopper keeps what is shared: its client would wait for an answer.
-        self.shared.mailboxes.iter().for_each(|mailbox| mailbox.take(&mut Vec::new()));
+        self.shared.mailboxes.iter().for_each(|mailbox| mailbox.post().take(&mut Vec::new()));
         if let Some((_, sink)) = &self.shared.hooks.log {
             sink.close(LOG_PATIENCE);
         }

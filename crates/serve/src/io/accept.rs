@@ -173,8 +173,14 @@ impl IoThread {
         let config = &self.shared.config;
         let limit = config.max_connections.div_ceil(config.io_threads);
         let patience = config.header_timeout;
+        let is_full = self.slots.len() >= limit;
+        if is_full && !self.slots.any_is_served() && self.slots.any_is_written_to() {
+            // Its client may have the answer before we know of it: then it is idle, and the better
+            // one to close. We know in the next turn.
+            return self.mailbox().push(Message::Adopt(socket, peer));
+        }
         add(&self.counters().accepted, 1);
-        if self.slots.len() >= limit && !self.shed() {
+        if is_full && !self.shed() {
             add(&self.counters().refused, 1);
             add(&self.counters().closed, 1);
             return refuse(socket);

@@ -134,7 +134,7 @@ impl IoThread {
     /// so; who hears it finds them all in the mailbox.
     pub(super) fn is_finished(&self) -> bool {
         let Some(until) = self.drain_until else { return false };
-        let nobody = || self.shared.has_accepted_all() && self.mailbox().is_empty();
+        let nobody = || self.shared.has_accepted_all() && self.mailbox().post().is_empty();
         self.now >= until || (self.slots.len() == 0 && nobody())
     }
 

@@ -293,6 +293,18 @@ impl Slots {
     /// Of the next few idle connections, the one that has been idle for longest; one that was
     /// only just accepted is taken last, and not before its first event: it may have asked.
     pub(crate) fn find_idle(&mut self) -> Option<u32> {
+        let (_, at) = self.next_idle()?;
+        self.hand = at;
+        Some(at as u32)
+    }
+
+    /// Tells whether `find_idle` would find one that was answered before.
+    pub(crate) fn any_is_served(&self) -> bool {
+        self.next_idle().is_some_and(|(is_served, _)| is_served)
+    }
+
+    /// Whether it was served, and its place.
+    fn next_idle(&self) -> Option<(bool, usize)> {
         const SAMPLE: usize = 8;
         let n = self.slots.len();
         let places = (1..=n).map(|step| (self.hand + step) % n);
@@ -303,9 +315,17 @@ impl Slots {
             }
             Some((!conn.served, conn.timer.due, at))
         });
-        let (_, _, at) = idle.take(SAMPLE).min()?;
-        self.hand = at;
-        Some(at as u32)
+        let (is_fresh, _, at) = idle.take(SAMPLE).min()?;
+        Some((!is_fresh, at))
+    }
+
+    /// Tells whether a worker is writing its answer to any, and is about to say so.
+    pub(crate) fn any_is_written_to(&self) -> bool {
+        let is_written_to = |slot: &Slot| match slot.conn.as_deref().map(|conn| &conn.state) {
+            Some(State::Waiting(exchange)) => exchange.is_claimed(),
+            _ => false,
+        };
+        self.any_waits() && self.slots.iter().any(is_written_to)
     }
 
     /// All places that hold a connection.

@@ -10,7 +10,7 @@ use crate::stats::add;
 impl IoThread {
     pub(super) fn read_mailbox(&mut self) {
         let mut inbox = std::mem::take(&mut self.inbox);
-        self.mailbox().take(&mut inbox);
+        self.mailbox().post().take(&mut inbox);
         for message in inbox.drain(..) {
             self.turn.messages += 1;
             match message {

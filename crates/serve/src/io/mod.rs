@@ -180,7 +180,7 @@ impl IoThread {
             if self.poll.poll(&mut events, sleep).is_err() {
                 events.clear();
             }
-            self.mailbox().wake_up();
+            self.mailbox().post().wake_up();
             self.now = Instant::now();
             self.date.refresh();
             self.turn = Turn::begin();
@@ -221,7 +221,7 @@ impl IoThread {
     /// How long nothing is due; zero if something is.
     fn sleep(&self) -> Option<Duration> {
         let nobody = self.ready.is_empty() && self.line.is_empty();
-        if !nobody || !self.mailbox().fall_asleep() {
+        if !nobody || !self.mailbox().post().fall_asleep() {
             return Some(Duration::ZERO);
         }
         let due = [
