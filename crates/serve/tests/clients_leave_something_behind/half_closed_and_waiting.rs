@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::client::{Client, Gate, PATIENCE, builder, eventually};
-use crate::scene::{Counts, Held, LEN, Scene, alone};
+use crate::held::{Held, LEN};
+use crate::scene::{Counts, Scene, alone};
 
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);

@@ -9,7 +9,8 @@ use std::time::Duration;
 use larder_serve::{Builder, Bytes, Reply, Request};
 
 use crate::client::{Client, builder, eventually};
-use crate::scene::{Counts, Held, LEN, Scene, alone, get};
+use crate::held::{Held, LEN};
+use crate::scene::{Counts, Scene, alone, get};
 
 /// As the defaults are to one another: the least rate gives no more time than the pause that is
 /// allowed, for what is no longer in the socket.

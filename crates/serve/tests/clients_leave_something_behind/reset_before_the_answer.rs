@@ -9,7 +9,8 @@ use larder_serve::{Reply, Request, Ticket};
 use parking_lot::Mutex;
 
 use crate::client::{Client, Gate, PATIENCE, eventually};
-use crate::scene::{Counts, Held, ROUNDS, SPILLED_ABOVE, Scene, alone, get, post};
+use crate::held::Held;
+use crate::scene::{Counts, ROUNDS, SPILLED_ABOVE, Scene, alone, get, post};
 
 /// An answer of each kind, all with something that must be dropped.
 fn answer(held: &Held, path: &str) -> Reply {

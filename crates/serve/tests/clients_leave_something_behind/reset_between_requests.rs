@@ -8,7 +8,8 @@ use larder_serve::{Reply, Request};
 use parking_lot::Mutex;
 
 use crate::client::{Client, Gate, PATIENCE, builder, eventually};
-use crate::scene::{Counts, Held, ROUNDS, Scene, alone, get, post};
+use crate::held::Held;
+use crate::scene::{Counts, ROUNDS, Scene, alone, get, post};
 
 #[test]
 fn while_it_is_idle() {

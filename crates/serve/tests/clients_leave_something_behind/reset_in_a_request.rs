@@ -3,8 +3,9 @@
 
 use larder_serve::{Reply, Request};
 
-use crate::client::{builder, eventually};
-use crate::scene::{Counts, Held, ROUNDS, SPILLED_ABOVE, Scene, alone, chunked, get, post};
+use crate::client::{Client, builder, eventually};
+use crate::held::Held;
+use crate::scene::{Counts, ROUNDS, SPILLED_ABOVE, Scene, alone, chunked, get, post};
 
 fn scene() -> Scene {
     Scene::start(&Held::default(), |_: Request| Reply::text("done"))
@@ -134,14 +135,17 @@ fn in_a_body_that_is_in_memory_or_in_a_file() {
 fn while_its_body_is_being_written() {
     let _alone = alone();
     let scene = scene();
+    let request = [post("/", 1 << 20).as_bytes(), &vec![b'p'; 2 * SPILLED_ABOVE]].concat();
     for _ in 0..10 * ROUNDS {
-        // Left as soon as it can be: some are gone before their first chunk is written.
-        scene
-            .sent([post("/", 1 << 20).as_bytes(), &vec![b'p'; 2 * SPILLED_ABOVE]].concat())
-            .reset();
-        scene.all_are_gone();
+        // Left as soon as they can be, so that some are gone before their first chunk is written;
+        // and others are in their places.
+        let clients = [(); 16].map(|()| scene.sent(&request));
+        clients.into_iter().for_each(Client::reset);
+        let others = [(); 16].map(|()| scene.connect());
+        eventually("others are there", || scene.stats().connections == 16);
+        eventually("no file is open", || scene.spilled() == 0);
+        drop(others);
     }
-    eventually("no file is open", || scene.spilled() == 0);
     let requests = scene.counts().requests;
     scene.nothing_is_left(&Counts { requests, ..NOTHING });
 }

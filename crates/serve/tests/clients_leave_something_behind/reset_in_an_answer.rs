@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use larder_serve::{Reply, Request};
 
 use crate::client::{Client, Gate, eventually};
-use crate::scene::{Counts, Held, LEN, ROUNDS, Scene, alone, get, open_files};
+use crate::held::{Held, LEN};
+use crate::scene::{Counts, ROUNDS, Scene, alone, get, open_files};
 
 const ABORTED: Counts = Counts {
     requests: 1,
