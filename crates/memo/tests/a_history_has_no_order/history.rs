@@ -25,6 +25,8 @@ pub enum What {
     Forget { keys: Keys, touched: Keys },
     /// A call outside any transaction returned this.
     Read { key: u8, version: u64 },
+    /// A call returned a row, or all rows, of the whole table's load of this number.
+    Whole { load: u64 },
     /// A loader ran outside any transaction, for a call that began at `asked`.
     Load { key: u8, asked: u64 },
 }

@@ -1,4 +1,5 @@
-//! Random histories of a `Memo` under threads, and whether any order explains them.
+//! Random histories of a `Memo` or a `StaticTable` under threads, and whether any order explains
+//! them.
 //!
 //! Each round runs small random programs on a few threads against a database that they change.
 //! Every call notes a tick of one counter before it begins and another when it has returned, so
@@ -29,6 +30,14 @@
 //!    between their callers.
 //! 3. **No needless load.** A value that was returned is not loaded again by a later call, unless
 //!    an invalidation came between. (Where something expires or is evicted, this is not asked.)
+//!
+//! A `StaticTable` keeps the rule of freshness, with `reload` among the calls that raise the floor,
+//! of all keys, if it succeeds. A look-up after a failed load returns an error, and is no read. Its
+//! rows change together, too:
+//!
+//! 4. **Whole.** *A read returned a row of an earlier load than a read that had returned before it
+//!    was called, or a snapshot rows of two loads.* There must be none. (Its loader runs once at a
+//!    time, so that loads have an order.)
 //!
 //! Inside a transaction other rules hold: a read returns what its own loader says, always; and no
 //! version that it saw there may ever be seen outside.

@@ -1,7 +1,7 @@
 //! What one thread does: a random program, made from a seed.
 
 use crate::history::{Event, Keys, UNCOMMITTED, What};
-use crate::world::{ALL, KEYS, Kind, TABLE, World};
+use crate::world::{ALL, KEYS, Kind, Loaded, TABLE, World};
 use larder_memo::{Load, LoadError};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -31,6 +31,9 @@ impl<'w> Worker<'w> {
         if self.world.kind == Kind::Aging {
             self.world.seconds.fetch_add(self.below(3), Ordering::SeqCst);
         }
+        if self.world.kind == Kind::Whole {
+            return self.step_of_whole(key);
+        }
         match self.below(50) {
             0..6 => self.look(key),
             6..18 => self.load(key),
@@ -53,9 +56,63 @@ impl<'w> Worker<'w> {
         }
     }
 
+    /// Does one thing with a table that is loaded as a whole.
+    fn step_of_whole(&self, key: u8) {
+        let tables = &self.world.tables;
+        match self.below(20) {
+            0..9 => self.look_up(key),
+            9..12 => self.snapshot(),
+            12..16 => {
+                self.change(key);
+                self.pause();
+                self.reload();
+            }
+            16 => self.reload(),
+            17 => self.change_and(key, ALL, || tables.bump(TABLE)),
+            _ => {
+                let open = tables.transaction();
+                open.bump(TABLE);
+                self.change_and(key, ALL, || open.commit());
+            }
+        }
+    }
+
     /// Reads every key once.
     pub fn read_all(&mut self) {
-        (0..KEYS).for_each(|key| self.load(key));
+        match self.world.kind {
+            // Of two loads one succeeds.
+            Kind::Whole => (0..2).for_each(|_| self.snapshot()),
+            _ => (0..KEYS).for_each(|key| self.load(key)),
+        }
+    }
+
+    /// Notes nothing where the table's load failed.
+    fn look_up(&self, key: u8) {
+        let from = self.world.ticks.next();
+        if let Ok(row) = self.world.table.get(&key) {
+            let Loaded { load, version } = row.expect("every key has a row");
+            self.note(from, What::Read { key, version });
+            self.note(from, What::Whole { load });
+        }
+    }
+
+    fn snapshot(&self) {
+        let from = self.world.ticks.next();
+        let Ok(whole) = self.world.table.snapshot() else { return };
+        let rows = (0..KEYS).map(|key| *whole.get(&key).expect("every key has a row"));
+        let rows: Vec<Loaded> = rows.collect();
+        assert!(rows.iter().all(|row| row.load == rows[0].load), "of several loads: {rows:?}");
+        for (key, row) in (0..KEYS).zip(&rows) {
+            self.note(from, What::Read { key, version: row.version });
+        }
+        self.note(from, What::Whole { load: rows[0].load });
+    }
+
+    fn reload(&self) {
+        let from = self.world.ticks.next();
+        if self.world.table.reload().is_ok() {
+            self.note(from, What::Forget { keys: ALL, touched: ALL });
+        }
     }
 
     fn look(&self, key: u8) {

@@ -12,11 +12,19 @@ pub struct Seen {
     pub outrun: usize,
     /// Loads that were detached: another of the same key began before they ended.
     pub detached: usize,
+    /// Reads of a whole table, and those that overlapped one of a later load.
+    pub wholes: usize,
+    pub replaced: usize,
 }
 
 impl Seen {
     pub fn is_worth_something(&self) -> bool {
-        self.reads > 2 * self.loads / 3 && self.loads > 0 && self.outrun > 0 && self.detached > 0
+        self.reads > 2 * self.loads / 3
+            && self.loads > 0
+            && self.outrun > 0
+            && self.detached > 0
+            && self.wholes > 0
+            && self.replaced > 0
     }
 }
 
@@ -28,6 +36,10 @@ pub fn check(kind: Kind, events: &[Event], seen: &mut Seen) -> Result<(), String
                 seen.reads += 1;
                 seen.outrun += usize::from(committed(events, key, event.to) > version);
                 is_fresh(events, event, key, version)?;
+            }
+            What::Whole { load } => {
+                seen.wholes += 1;
+                seen.replaced += usize::from(never_goes_back(events, event, load)?);
             }
             What::Load { key, asked } => {
                 seen.loads += 1;
@@ -68,6 +80,19 @@ fn is_fresh(events: &[Event], read: &Event, key: u8, version: u64) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Tells whether a read of a whole table overlapped one that has seen a later load.
+fn never_goes_back(events: &[Event], read: &Event, load: u64) -> Result<bool, String> {
+    let mut replaced = false;
+    for other in events {
+        let What::Whole { load: later } = other.what else { continue };
+        if later > load && other.to < read.from {
+            return Err(format!("went back: {read:?}\nafter {other:?}"));
+        }
+        replaced |= later > load && other.from < read.to && read.from < other.to;
+    }
+    Ok(replaced)
 }
 
 /// Tells whether another load began before this one ended, as one that was detached allows.

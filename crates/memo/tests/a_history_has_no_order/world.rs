@@ -1,9 +1,10 @@
-//! The database and the memo in front of it.
+//! The database, and the memo or the table in front of it.
 
 use crate::history::{Keys, Ticks};
-use larder_memo::{Load, Memo, Tables};
-use std::sync::atomic::{AtomicU64, Ordering};
+use larder_memo::{Load, Memo, StaticTable, Tables};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 pub const KEYS: u8 = 3;
@@ -22,11 +23,21 @@ pub enum Kind {
     Tight,
     /// Values expire, are refreshed, and returned late; time flies.
     Aging,
+    /// Not a memo, but a table that is loaded as a whole, and depends on the table of all keys.
+    Whole,
+}
+
+/// A row as a load of the whole table brought it.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    /// The number of the load.
+    pub load: u64,
+    pub version: u64,
 }
 
 impl Kind {
     pub fn of(seed: u64) -> Self {
-        [Kind::Plain, Kind::Named, Kind::Tight, Kind::Aging][seed as usize % 4]
+        [Kind::Plain, Kind::Named, Kind::Tight, Kind::Aging, Kind::Whole][seed as usize % 5]
     }
 
     /// Tells whether nothing leaves but by invalidation.
@@ -39,11 +50,16 @@ pub struct World {
     pub kind: Kind,
     /// The memo's clock, in seconds.
     pub seconds: Arc<AtomicU64>,
+    /// Unused where the kind is `Whole`.
     pub memo: Memo<u8, u64>,
+    /// Used there only.
+    pub table: StaticTable<u8, Loaded>,
     pub tables: Tables,
     pub ticks: Ticks,
-    rows: [Row; KEYS as usize],
+    rows: Arc<Rows>,
 }
+
+type Rows = [Row; KEYS as usize];
 
 /// A row of the database: its version is all that there is to it.
 #[derive(Default)]
@@ -62,7 +78,7 @@ impl World {
             move || Duration::from_secs(seconds.load(Ordering::SeqCst))
         };
         let memo = match kind {
-            Kind::Plain => Memo::builder(64).depends_on(&tables, [TABLE]),
+            Kind::Plain | Kind::Whole => Memo::builder(64).depends_on(&tables, [TABLE]),
             Kind::Named => Memo::builder(64).tables(&tables),
             Kind::Tight => Memo::builder(1).depends_on(&tables, [TABLE]),
             Kind::Aging => Memo::builder(64)
@@ -73,7 +89,9 @@ impl World {
                 .stale_on_error(Duration::from_secs(20)),
         };
         let memo = memo.clock(clock).build();
-        World { kind, seconds, memo, tables, ticks: Ticks::default(), rows: Default::default() }
+        let rows = Arc::<Rows>::default();
+        let table = whole(rows.clone()).depends_on(&tables, [TABLE]);
+        World { kind, seconds, memo, table, tables, ticks: Ticks::default(), rows }
     }
 
     /// What a loader says of its value.
@@ -94,4 +112,21 @@ impl World {
         let _writer = row.writer.lock().unwrap();
         committed(row.version.fetch_add(1, Ordering::SeqCst) + 1);
     }
+}
+
+/// A table whose every fourth load fails, after some time like all of them.
+fn whole(rows: Arc<Rows>) -> StaticTable<u8, Loaded> {
+    let (loads, loading) = (AtomicU64::new(0), AtomicBool::new(false));
+    StaticTable::with_loader(move || {
+        assert!(!loading.swap(true, Ordering::SeqCst), "two loads at once");
+        let load = loads.fetch_add(1, Ordering::SeqCst);
+        let row = |key: u8| {
+            thread::yield_now();
+            let version = rows[key as usize].version.load(Ordering::SeqCst);
+            (key, Loaded { load, version })
+        };
+        let rows = (0..KEYS).map(row).collect();
+        loading.store(false, Ordering::SeqCst);
+        if load % 4 == 2 { Err("no".into()) } else { Ok(rows) }
+    })
 }
