@@ -48,7 +48,8 @@
 //! a session; `SqliteStore`, with the feature `sqlite`, beside the data. A check of a session that
 //! the first two have in memory ([`Sessions::peek`]) writes nothing that another thread reads, and is
 //! never behind; where processes share a directory it makes one system call, which the kernel counts
-//! on a line of its own. Other stores are a [`Store`] away. Somebody has to call [`Sessions::clean`], or keep a [`Sweeper`].
+//! on a line of its own. Other stores are a [`Store`] away. Somebody has to keep a [`Sweeper`], which
+//! [`Sessions::sweep`] starts, or to call [`Sessions::clean`].
 //!
 //! | module | it holds |
 //! |---|---|
@@ -75,6 +76,8 @@ mod limits;
 mod login;
 mod memory;
 mod metrics;
+#[cfg(all(test, loom))]
+mod models;
 mod network;
 mod record;
 mod renew;
