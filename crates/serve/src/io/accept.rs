@@ -1,17 +1,19 @@
 //! The way in: accepting, sharing out, and what happens when places or descriptors run out.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
+use socket2::SockRef;
 
 use super::conn::Conn;
 use super::{IoThread, LAST_LISTENER, Message};
 use crate::listen::{Listener, Listening, NO_ADDR, Name};
+use crate::os;
 use crate::stats::add;
 
 /// Connections accepted in a turn, so that those already here are not kept waiting.
@@ -20,6 +22,11 @@ const ACCEPTS: usize = 64;
 const LAST_ROUNDS: usize = 256;
 /// How long to let the listener be when the next attempt would fail as well.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes that the kernel holds of a connection beyond those that the client has room for. By itself
+/// it takes megabytes, of each of a thousand clients that read slowly; but more than what a turn
+/// gives out at memory speed is of use to nobody.
+const UNSENT_BYTES: u32 = 256 * 1024;
 
 pub(super) struct Acceptor {
     source: Source,
@@ -57,6 +64,7 @@ impl Acceptor {
         let token = Token(LAST_LISTENER - nth);
         let source = match listener.socket {
             Listening::Tcp(listener) => {
+                tune(&listener);
                 let mut listener = TcpListener::from_std(listener);
                 registry.register(&mut listener, token, Interest::READABLE)?;
                 Source::Tcp(listener)
@@ -185,8 +193,6 @@ impl IoThread {
             add(&self.counters().closed, 1);
             return refuse(socket);
         }
-        // Not having it only costs time.
-        let _ = socket.set_nodelay(true);
         let (slot, seq) = self.slots.reserve();
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
@@ -209,6 +215,12 @@ impl IoThread {
         self.close(slot);
         true
     }
+}
+
+/// What each connection inherits; not having it costs time or memory, and nothing else.
+fn tune(listener: &net::TcpListener) {
+    let _ = SockRef::from(listener).set_tcp_nodelay(true);
+    let _ = os::hold_back(listener, UNSENT_BYTES);
 }
 
 /// Says why before closing, if the socket takes it at once.
@@ -265,5 +277,17 @@ mod tests {
             assert_eq!(failure(errno), Failure::OfOne, "{errno}");
         }
         assert_eq!(failure(Errno::PERM), Failure::Other);
+    }
+
+    #[cfg(all(target_os = "linux", not(larder_portable)))]
+    #[test]
+    fn connections_inherit_what_their_listener_was_told() {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        tune(&listener);
+        let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(!client.nodelay().unwrap() && accepted.nodelay().unwrap());
+        let held_back = SockRef::from(&accepted).tcp_notsent_lowat().unwrap();
+        assert_eq!(held_back, UNSENT_BYTES);
     }
 }

@@ -139,9 +139,9 @@ impl IoThread {
 
     /// The client took nothing that we have heard of; true if it did take something.
     ///
-    /// The kernel holds megabytes for a connection and has an event for us when a third of them
-    /// has gone: after a quarter of an hour, for a reader of 1 kB/s. But it takes more as soon as
-    /// there is room for any, so that an attempt tells what an event does not.
+    /// The kernel holds much for a connection and has an event for us when a good part of it has
+    /// gone: after minutes, for a reader of 1 kB/s. But it takes more as soon as there is room for
+    /// any, so that an attempt tells what an event does not.
     pub(super) fn still_takes(&mut self, slot: u32) -> bool {
         let place = |io: &mut Self| io.slots.get_mut(slot).map(|conn| (conn.seq, conn.timer.due));
         let before = place(self);

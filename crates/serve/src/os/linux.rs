@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut, Write};
+use std::net::TcpListener;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
+use socket2::SockRef;
 
 /// Pages between two probes. Read-ahead brings in runs of at least this length, and eviction
 /// takes folios, so what lies between two pages in memory is nearly always there too.
@@ -24,6 +26,11 @@ pub(crate) fn send_more(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 pub(crate) fn send_file(socket: &TcpStream, file: &File, part: Range<u64>) -> io::Result<usize> {
     let mut at = part.start;
     Ok(sendfile(socket, file, Some(&mut at), (part.end - part.start) as usize)?)
+}
+
+/// Has the connections of a listener take no more bytes than so many that cannot be sent yet.
+pub(crate) fn hold_back(listener: &TcpListener, bytes: u32) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_notsent_lowat(bytes)
 }
 
 /// Copies bytes into a file that exists in memory alone.

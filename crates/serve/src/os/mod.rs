@@ -1,5 +1,7 @@
 //! What differs between systems: sending a head that more follows, sending a file, telling whether
-//! that would wait for a disk, and files in memory; and a clock that costs nothing. With `--cfg larder_portable`, Linux is treated as any other system.
+//! that would wait for a disk, how much the kernel takes that it cannot send yet, and files in
+//! memory; and a clock that costs nothing. With `--cfg larder_portable`, Linux is treated as any
+//! other system.
 
 #[cfg(all(target_os = "linux", not(larder_portable)))]
 mod linux;
@@ -11,7 +13,7 @@ mod portable;
 #[cfg(any(not(target_os = "linux"), larder_portable))]
 use portable as system;
 
-pub(crate) use system::{coarse_clock, is_warm, pages, read_warm, send_file, send_more};
+pub(crate) use system::{coarse_clock, hold_back, is_warm, pages, read_warm, send_file, send_more};
 
 use std::fs::File;
 use std::ops::Range;
