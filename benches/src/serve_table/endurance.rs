@@ -9,9 +9,9 @@ use larder_benches::{table, waits};
 
 use crate::Plan;
 use crate::crowd::{self, Idle, Slow};
-use crate::load::{self, Load};
+use crate::load::{self, Load, Ran};
 use crate::process::{self, Server};
-use crate::tally::{at_least, at_most};
+use crate::tally::{at_least, at_most, median};
 
 /// Idle keep-alive connections: what each costs, and what a newcomer feels of them.
 pub fn idle(plan: &Plan, nginx: &[Server], root: &Path) -> io::Result<()> {
@@ -51,50 +51,107 @@ pub fn idle(plan: &Plan, nginx: &[Server], root: &Path) -> io::Result<()> {
 /// Slow readers of something large: what they cost, and what fast clients feel of them.
 pub fn slow(plan: &Plan, nginx: &[Server], root: &Path) -> io::Result<()> {
     let larder = Server::own("larder", root)?;
-    let head =
-        ["server", "slow", "served", "fast alone", "beside", "kept", "CPU", "RSS each", "p99"];
+    let servers: Vec<&Server> = std::iter::once(&larder).chain(nginx.first()).collect();
+    let mut rounds: Vec<Vec<Round>> = servers.iter().map(|_| Vec::new()).collect();
+    for _ in 0..plan.rounds {
+        for (server, rounds) in servers.iter().zip(&mut rounds) {
+            rounds.push(Round::run(plan, server)?);
+        }
+    }
+    let head = [
+        "server",
+        "slow",
+        "served",
+        "fast alone",
+        "beside",
+        "kept",
+        "CPU",
+        "RSS each",
+        "TCP memory each",
+        "p99",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let mut ours = None;
-    for server in std::iter::once(&larder).chain(nginx.first()) {
-        let load = Load { path: "/8k.bin", connections: 16, time: plan.time };
+    for (server, rounds) in servers.iter().zip(&rounds) {
+        let of = |what: fn(&Round) -> f64| median(&rounds.iter().map(what).collect::<Vec<_>>());
+        rows.push(vec![
+            server.name.clone(),
+            plan.slow.to_string(),
+            format!("{:.0}", of(|round| round.served as f64)),
+            format!("{:.0}/s", of(|round| round.alone)),
+            format!("{:.0}/s", of(|round| round.beside.rate())),
+            format!("{:.2}", of(Round::kept)),
+            format!("{:.2} -> {:.2} us", of(|r| r.cpu_us), of(|r| r.beside.cpu_us())),
+            format!("{:.0} B", of(|round| round.each)),
+            format!("{:.0} kB", of(|round| round.tcp / 1e3)),
+            waits::ms(Duration::from_secs_f64(of(|r| r.beside.waits.quantile(0.99).as_secs_f64()))),
+        ]);
+    }
+    let title = "serve_slow: clients that read 2 MB at 1 kB/s, beside 16 fast ones that read 8 KB";
+    table::print(title, &rows);
+    println!();
+    let Some(ours) = rounds.first() else { return Ok(()) };
+    let kept: Vec<f64> = ours.iter().map(Round::kept).collect();
+    let each: Vec<f64> = ours.iter().map(|round| round.each).collect();
+    let of_rounds: Vec<String> = kept.iter().map(|kept| format!("{kept:.2}")).collect();
+    println!("- kept in each round: {}", of_rounds.join(", "));
+    at_least("throughput that fast clients keep", median(&kept), 0.95);
+    at_most("bytes of RSS a slow client", median(&each), 8192.0);
+    match ours.iter().map(|round| round.busy).collect::<Option<Vec<f64>>>() {
+        Some(busy) => {
+            at_most("busy workers meanwhile", busy.into_iter().fold(0.0, f64::max), 0.0);
+        }
+        None => println!("- busy workers meanwhile: nobody answered (at most 0: MISSED)"),
+    }
+    Ok(())
+}
+
+/// Fast clients alone, beside slow ones, and alone again: the machine is quicker at one time than
+/// at another, so that each share is of what was measured just before and after.
+struct Round {
+    /// Requests/s.
+    alone: f64,
+    cpu_us: f64,
+    beside: Ran,
+    /// Bytes of RSS a slow client.
+    each: f64,
+    /// Bytes that the kernel holds of the two ends of a slow client's connection.
+    tcp: f64,
+    busy: Option<f64>,
+    /// Slow clients that were still being served at the end.
+    served: usize,
+}
+
+impl Round {
+    fn run(plan: &Plan, server: &Server) -> io::Result<Self> {
+        let load = Load { path: "/8k.bin", connections: 16, time: plan.time / 2 };
         let run = || load::run(server.addr, &load, &|| server.cpu());
-        // Alone, beside, alone: what the machine does meanwhile is shared out.
         let before = run()?;
-        let memory = server.rss();
+        let (memory, tcp) = (server.rss(), tcp_memory()?);
         let crowd = Slow::gather(server.addr, "/2m.bin", plan.slow)?;
         thread::sleep(Duration::from_millis(1500));
         let beside = run()?;
         let each = server.rss().saturating_sub(memory) as f64 / plan.slow as f64;
+        let tcp = tcp_memory()?.saturating_sub(tcp) as f64 / plan.slow as f64;
         let busy = busy(server);
         let served = crowd.leave();
         thread::sleep(Duration::from_millis(300));
         let after = run()?;
         let alone = f64::midpoint(before.rate(), after.rate());
-        let kept = beside.rate() / alone;
-        rows.push(vec![
-            server.name.clone(),
-            plan.slow.to_string(),
-            served.to_string(),
-            format!("{alone:.0}/s"),
-            format!("{:.0}/s", beside.rate()),
-            format!("{kept:.2}"),
-            format!("{:.2} -> {:.2} us", before.cpu_us(), beside.cpu_us()),
-            format!("{each:.0} B"),
-            waits::ms(beside.waits.quantile(0.99)),
-        ]);
-        ours.get_or_insert((kept, each, busy));
+        let cpu_us = f64::midpoint(before.cpu_us(), after.cpu_us());
+        Ok(Self { alone, cpu_us, beside, each, tcp, busy, served })
     }
-    let title = "serve_slow: clients that read 2 MB at 1 kB/s, beside 16 fast ones that read 8 KB";
-    table::print(title, &rows);
-    println!();
-    let Some((kept, each, busy)) = ours else { return Ok(()) };
-    at_least("throughput that fast clients keep", kept, 0.95);
-    at_most("bytes of RSS a slow client", each, 8192.0);
-    match busy {
-        Some(busy) => at_most("busy workers meanwhile", busy, 0.0),
-        None => println!("- busy workers meanwhile: nobody answered (at most 0: MISSED)"),
+
+    fn kept(&self) -> f64 {
+        self.beside.rate() / self.alone
     }
-    Ok(())
+}
+
+/// Bytes in the buffers of all TCP sockets of this machine.
+fn tcp_memory() -> io::Result<u64> {
+    let sockets = std::fs::read_to_string("/proc/net/sockstat")?;
+    let line = sockets.lines().find(|line| line.starts_with("TCP:"));
+    let pages = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(pages.unwrap_or(0) * 4096)
 }
 
 /// Workers of larder that are busy, beside the one that says so.
