@@ -7,17 +7,28 @@ use crate::range::{self, Wanted};
 
 /// The conditional headers of one request, borrowed from its head.
 ///
-/// A header sent twice is remembered as its first value; a doubled `Range` is ignored altogether.
+/// Lists of tags may come in several lines; of other headers sent twice, the first counts, and a
+/// doubled `Range` is ignored altogether.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Conditions<'b> {
-    if_match: Option<&'b [u8]>,
-    if_none_match: Option<&'b [u8]>,
+    if_match: Tags<'b>,
+    if_none_match: Tags<'b>,
     if_modified_since: Option<&'b [u8]>,
     if_unmodified_since: Option<&'b [u8]>,
     if_range: Option<&'b [u8]>,
     range: Option<&'b [u8]>,
     ranges: u8,
 }
+
+/// The lines of one list of tags. What is beyond `LINES` matches nothing, which leads to the answer
+/// that is always right: all of it, or the refusal to change it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tags<'b> {
+    lines: [Option<&'b [u8]>; LINES],
+}
+
+/// Nobody is known to send more; and each makes every head larger.
+const LINES: usize = 2;
 
 /// The validators of a representation.
 #[derive(Debug, Default, Clone, Copy)]
@@ -43,13 +54,15 @@ impl<'b> Conditions<'b> {
     /// Notes one header field if it is a conditional one. Told by length first: most are not.
     pub(crate) fn observe(&mut self, name: &str, value: &'b [u8]) {
         let slot = match name.len() {
+            8 if name.eq_ignore_ascii_case("if-match") => return self.if_match.push(value),
+            13 if name.eq_ignore_ascii_case("if-none-match") => {
+                return self.if_none_match.push(value);
+            }
             5 if name.eq_ignore_ascii_case("range") => {
                 self.ranges = self.ranges.saturating_add(1);
                 &mut self.range
             }
-            8 if name.eq_ignore_ascii_case("if-match") => &mut self.if_match,
             8 if name.eq_ignore_ascii_case("if-range") => &mut self.if_range,
-            13 if name.eq_ignore_ascii_case("if-none-match") => &mut self.if_none_match,
             17 if name.eq_ignore_ascii_case("if-modified-since") => &mut self.if_modified_since,
             19 if name.eq_ignore_ascii_case("if-unmodified-since") => &mut self.if_unmodified_since,
             _ => return,
@@ -59,8 +72,8 @@ impl<'b> Conditions<'b> {
 
     /// Tells whether nothing conditional was asked, which is the common case.
     pub(crate) fn is_empty(&self) -> bool {
-        self.if_match.is_none()
-            && self.if_none_match.is_none()
+        self.if_match.is_empty()
+            && self.if_none_match.is_empty()
             && self.if_modified_since.is_none()
             && self.if_unmodified_since.is_none()
             && self.range.is_none()
@@ -91,8 +104,8 @@ impl<'b> Conditions<'b> {
     }
 
     fn precondition_holds(&self, has: Validators<'_>) -> bool {
-        if let Some(list) = self.if_match {
-            return list_matches(list, has.etag, strong_eq);
+        if !self.if_match.is_empty() {
+            return self.if_match.matches(has.etag, strong_eq);
         }
         match (self.if_unmodified_since.and_then(date), has.modified_s) {
             (Some(since), Some(modified)) => modified <= since,
@@ -101,8 +114,8 @@ impl<'b> Conditions<'b> {
     }
 
     fn is_unmodified(&self, has: Validators<'_>) -> bool {
-        if let Some(list) = self.if_none_match {
-            return list_matches(list, has.etag, weak_eq);
+        if !self.if_none_match.is_empty() {
+            return self.if_none_match.matches(has.etag, weak_eq);
         }
         match (self.if_modified_since.and_then(date), has.modified_s) {
             (Some(since), Some(modified)) => modified <= since,
@@ -119,6 +132,22 @@ impl<'b> Conditions<'b> {
             }
             Some(value) => date(value).is_some_and(|since| has.modified_s == Some(since)),
         }
+    }
+}
+
+impl<'b> Tags<'b> {
+    fn push(&mut self, line: &'b [u8]) {
+        if let Some(place) = self.lines.iter_mut().find(|place| place.is_none()) {
+            *place = Some(line);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines[0].is_none()
+    }
+
+    fn matches(&self, etag: Option<&[u8]>, eq: fn(&[u8], &[u8]) -> bool) -> bool {
+        self.lines.iter().flatten().any(|line| list_matches(line, etag, eq))
     }
 }
 
@@ -238,6 +267,10 @@ mod tests {
             (&[("If-Range", "\"b\""), ("Range", "bytes=100-")], Full),
             (&[("If-Range", OLD), ("Range", "bytes=0-9")], Full),
             (&[("If-Range", "a"), ("Range", "bytes=0-9")], Full),
+            // One list in several lines.
+            (&[("If-Match", "\"b\""), ("If-Match", "\"a\"")], Full),
+            (&[("If-None-Match", "\"b\""), ("If-None-Match", "\"c\", \"a\"")], NotModified),
+            (&[("If-Match", "\"b\""), ("If-Match", "\"c\"")], PreconditionFailed),
             // Lists that are none.
             (&[("If-None-Match", "")], Full),
             (&[("If-None-Match", "\"a")], Full),

@@ -47,6 +47,7 @@ pub(crate) struct Refusal {
 }
 
 /// What the bytes so far amount to.
+#[expect(clippy::large_enum_variant, reason = "looked at where it was made, and gone")]
 pub(crate) enum Parsed<'h, 'b> {
     Complete(Head<'h, 'b>),
     Partial,
@@ -235,7 +236,7 @@ impl<'b> Facts<'b> {
         if self.host.is_some() {
             return Err(bad("two Host fields"));
         }
-        if value.is_empty() || !value.iter().all(|&b| is_host_byte(b)) {
+        if !is_authority(value) {
             return Err(bad("invalid Host"));
         }
         self.host = Some(value);
@@ -335,7 +336,7 @@ fn authority(target: &str) -> Option<&str> {
     }
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let authority = &rest[..end];
-    (!authority.is_empty() && authority.bytes().all(is_host_byte)).then_some(authority)
+    is_authority(authority.as_bytes()).then_some(authority)
 }
 
 /// Splits a target that was accepted into its path and its query, both as sent.
@@ -353,9 +354,39 @@ pub(crate) fn split_target(target: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Bytes of `host[:port]`, IPv6 literals included; neither user info, lists nor paths.
-fn is_host_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&b)
+/// `host[:port]` (RFC 3986, 3.2.2), IPv6 literals included; no user info. The port may be empty.
+/// Commas, which names may have by the grammar, are refused: they come of joined lines.
+fn is_authority(value: &[u8]) -> bool {
+    let is_literal = value.first() == Some(&b'[');
+    let end = match is_literal {
+        true => memchr::memchr(b']', value).map_or(0, |at| at + 1),
+        false => memchr::memchr(b':', value).unwrap_or(value.len()),
+    };
+    let (host, port) = value.split_at(end);
+    let is_host = match is_literal {
+        true => host.len() > 2 && host[1..end - 1].iter().all(|&b| b == b':' || is_name_byte(b)),
+        false => !host.is_empty() && is_name(host),
+    };
+    let is_port =
+        |(colon, digits): (&u8, &[u8])| *colon == b':' && digits.iter().all(u8::is_ascii_digit);
+    is_host && port.split_first().is_none_or(is_port)
+}
+
+/// A name or an IPv4 address: each `%` begins an octet of two hexadecimal digits.
+fn is_name(host: &[u8]) -> bool {
+    let mut rest = host;
+    while let Some((&b, after)) = rest.split_first() {
+        rest = match (b, after) {
+            (b'%', [a, b, after @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => after,
+            _ if is_name_byte(b) => after,
+            _ => return false,
+        };
+    }
+    true
+}
+
+fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&b)
 }
 
 /// Bytes of a token (RFC 9110, 5.6.2), of which methods and header names are made.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 
 use crate::Body;
 use crate::answer::{self, Asked, Reading};
@@ -60,14 +61,14 @@ fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchan
     if !exchange.begin() {
         add(&counters.dropped, 1);
         // Nobody listens if the client has gone; if it is merely late, it is told so.
-        return deliver(&exchange, Reply::status(StatusCode::SERVICE_UNAVAILABLE));
+        let late = Reply::status(StatusCode::SERVICE_UNAVAILABLE);
+        return deliver(&exchange, late.header(RETRY_AFTER, HeaderValue::from_static("1")));
     }
     set(&counters.busy, 1);
     let request = Request::new(Arc::clone(&exchange), body);
     // The handler sees nothing of ours but what it owns, so no state of ours is torn.
     let reply = guarded(|| handler.handle(request));
     add(&counters.handled, 1);
-    set(&counters.busy, 0);
     let reply = reply.unwrap_or_else(|| {
         add(&counters.panics, 1);
         Reply::status(StatusCode::INTERNAL_SERVER_ERROR)
@@ -77,11 +78,12 @@ fn handle(handler: &dyn Handler, counters: &WorkerCounters, exchange: Arc<Exchan
         ReplyBody::Stream { .. } => read(counters, || stream::open(&exchange, reply)),
         _ => {
             let (outgoing, hot) = prepare(&exchange, reply);
-            match hot {
-                None => write_at_once(&exchange, outgoing),
-                // Kept before it is sent: whoever has it and asks again is answered from there.
-                hot => hand_over(&exchange, outgoing, hot),
+            // What is kept, is kept before it is sent: whoever asks again is answered from there.
+            if hot.is_none() && is_short(&outgoing) {
+                return write_at_once(&exchange, outgoing);
             }
+            set(&counters.busy, 0);
+            hand_over(&exchange, outgoing, hot);
         }
     }
 }
@@ -133,8 +135,14 @@ pub(crate) fn hand_over(exchange: &Exchange, outgoing: Outgoing, hot: Option<Hot
     });
 }
 
-/// Writes a short answer from memory to the socket, once, and tells the I/O thread; hands over any
-/// other, and what the socket did not take.
+/// Tells whether the worker may write an answer itself: short, and in memory.
+fn is_short(outgoing: &Outgoing) -> bool {
+    outgoing.then.is_empty()
+        && matches!(&outgoing.body, OutBody::Bytes(body) if body.len() <= MAX_WRITTEN)
+}
+
+/// Writes a short answer to the socket, once, and tells the I/O thread, which goes on with what the
+/// socket did not take.
 fn write_at_once(exchange: &Exchange, mut outgoing: Outgoing) {
     let mut times = exchange.times();
     let written = write_out(exchange, &outgoing);
@@ -157,10 +165,7 @@ fn write_at_once(exchange: &Exchange, mut outgoing: Outgoing) {
 }
 
 fn write_out(exchange: &Exchange, outgoing: &Outgoing) -> Written {
-    let body = match &outgoing.body {
-        OutBody::Bytes(body) if body.len() <= MAX_WRITTEN && outgoing.then.is_empty() => body,
-        _ => return Written::Nothing,
-    };
+    let OutBody::Bytes(body) = &outgoing.body else { return Written::Nothing };
     // Taken by the I/O thread: the client was told 504, or has gone.
     let Some(socket) = exchange.claim() else { return Written::Nothing };
     match write(&socket, &outgoing.head, body) {

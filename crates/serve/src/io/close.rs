@@ -18,21 +18,21 @@ use crate::stats::add;
 impl IoThread {
     /// Drops what was sent, or will not be; what may take time is left to the reaper.
     pub(super) fn discard(&mut self, sending: Sending) {
-        let is_large = sending.is_large;
+        let is_heavy = sending.is_heavy;
         let Outgoing { body, then, lease, .. } = *sending.outgoing;
-        self.discard_body(body, is_large);
+        self.discard_body(body, is_heavy);
         for (_, body) in then {
-            self.discard_body(body, is_large);
+            self.discard_body(body, is_heavy);
         }
         if lease.0.is_some() {
             self.chores.push(Box::new(move || drop(lease)));
         }
     }
 
-    pub(super) fn discard_body(&mut self, body: OutBody, is_large: bool) {
+    pub(super) fn discard_body(&mut self, body: OutBody, is_heavy: bool) {
         match body {
-            OutBody::Bytes(bytes) if is_large => self.chores.push(Box::new(move || drop(bytes))),
-            // Made of something of the user's, they run its code when they are dropped.
+            OutBody::Bytes(bytes) if is_heavy => self.spent.push(bytes),
+            // What the fast path made runs the user's code, too, but in its own place.
             OutBody::Bytes(bytes) => drop_guarded(bytes),
             // The reader is the user's.
             OutBody::Stream(mut flow) => {

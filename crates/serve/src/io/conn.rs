@@ -96,8 +96,9 @@ pub(crate) struct Sending {
     pub(crate) is_counted: bool,
     /// For the access log, if there is one.
     pub(crate) asked: Option<Arc<Exchange>>,
-    /// The body has so much memory that giving it back takes time.
-    pub(crate) is_large: bool,
+    /// Giving the body back may take time: it is large, or its drop runs code of the user's that
+    /// counts on a thread that may block.
+    pub(crate) is_heavy: bool,
     /// Bytes of the file up to here are in memory.
     pub(crate) warm_until: u64,
     /// A prefetch thread is at it, and nothing is sent until it says so; it looks whether this is
@@ -188,6 +189,12 @@ impl Conn {
 }
 
 impl Sending {
+    /// Tells whether there are bytes in memory to send.
+    pub(crate) fn has_bytes(&self) -> bool {
+        let bytes = |body: &OutBody| matches!(body, OutBody::Bytes(bytes) if !bytes.is_empty());
+        bytes(&self.outgoing.body) || self.outgoing.then.iter().any(|(_, body)| bytes(body))
+    }
+
     /// Moves past what the worker has handed to the socket.
     pub(crate) fn written(&mut self, written: Written) {
         match written {
@@ -203,7 +210,7 @@ impl Sending {
         let status = status_of(&outgoing.head);
         let head_bytes = outgoing.head.len() as u64;
         let large = |body: &OutBody| matches!(body, OutBody::Bytes(b) if b.len() > LARGE_BYTES);
-        let is_large = large(&outgoing.body) || outgoing.then.iter().any(|(_, body)| large(body));
+        let is_heavy = large(&outgoing.body) || outgoing.then.iter().any(|(_, body)| large(body));
         Self {
             outgoing,
             head_sent: 0,
@@ -213,7 +220,7 @@ impl Sending {
             times: None,
             is_counted: false,
             asked: None,
-            is_large,
+            is_heavy,
             warm_until: 0,
             warming: None,
             is_dry: false,

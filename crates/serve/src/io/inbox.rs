@@ -20,6 +20,7 @@ impl IoThread {
                         self.keep(*insert);
                     }
                     let mut sending = Sending::new(outgoing);
+                    sending.is_heavy |= sending.has_bytes();
                     (sending.times, sending.is_counted) = (Some(times), true);
                     self.reply(id, sending, written);
                 }

@@ -2,8 +2,8 @@
 //!
 //! How it is woken is [`Post`]'s. An answer that its worker has written already wakes nobody, unless
 //! the I/O thread has said that it wants to go on with that connection. All else of it is
-//! bookkeeping, and waits for the next turn; the I/O thread sleeps no longer than `LAG` while there
-//! may be any.
+//! bookkeeping, and waits for the next turn; while there may be any, the I/O thread sleeps no longer
+//! than it did before, twice over, from `LAG` to `MAX_LAG`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -70,8 +70,10 @@ impl Written {
     }
 }
 
-/// The longest that what is only to be noted may wait for the I/O thread.
+/// How long what is only to be noted may wait for an I/O thread that nothing else wakes; and the
+/// most, which it comes to by and by where handlers take that long.
 pub(crate) const LAG: Duration = Duration::from_millis(20);
+pub(crate) const MAX_LAG: Duration = Duration::from_secs(1);
 
 pub(crate) struct Mailbox {
     post: Post<Message>,

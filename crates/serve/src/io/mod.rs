@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 
@@ -51,7 +52,7 @@ use crate::stats::{IoCounters, set};
 use accept::Acceptor;
 use conn::{Conn, Fate, Slots, State, Step};
 pub(crate) use mailbox::Mailbox;
-use mailbox::{LAG, Message};
+use mailbox::{LAG, MAX_LAG, Message};
 pub(crate) use read::write;
 use send::TURN_BYTES;
 use turn::Turn;
@@ -104,7 +105,12 @@ pub(crate) struct IoThread {
     inbox: Vec<Message>,
     /// What the reaper is to do; handed over at the end of the turn.
     chores: Vec<Chore>,
+    /// Bodies that the reaper is to drop, all in one chore of the turn.
+    spent: Vec<Bytes>,
     turn: Turn,
+    /// How long to sleep at most while there may be something to note; longer each time that nothing
+    /// happens, so that who waits for a ticket costs less and less.
+    lag: Duration,
     /// Requests queued for which no worker was woken yet.
     queued: usize,
     /// The access log.
@@ -160,8 +166,10 @@ impl IoThread {
             first_in_line: false,
             inbox: Vec::new(),
             chores: Vec::new(),
+            spent: Vec::new(),
             turn: Turn::default(),
             queued: 0,
+            lag: LAG,
             lines,
             alarmed: None,
             expired: Vec::new(),
@@ -184,6 +192,7 @@ impl IoThread {
             self.now = Instant::now();
             self.date.refresh();
             self.turn = Turn::begin();
+            self.lag = if events.is_empty() { MAX_LAG.min(2 * self.lag) } else { LAG };
             for event in &events {
                 self.turn.events += 1;
                 match event.token() {
@@ -206,6 +215,8 @@ impl IoThread {
             self.end_turn();
         }
         self.turn = Turn::begin();
+        // What workers have written by now was delivered, and is noted as such.
+        self.read_mailbox();
         self.close_all();
         self.end_turn();
     }
@@ -225,7 +236,7 @@ impl IoThread {
             return Some(Duration::ZERO);
         }
         let due = [
-            self.slots.any_waits().then_some(LAG),
+            self.slots.any_waits().then_some(self.lag),
             self.wheel.sleep(self.now),
             self.acceptors.iter().filter_map(|acceptor| acceptor.sleep(self.now)).min(),
             self.drain_until.map(|until| until.saturating_duration_since(self.now)),

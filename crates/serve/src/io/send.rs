@@ -65,8 +65,8 @@ impl IoThread {
             }
             if state.is_done() {
                 if let Some(sent) = state.next_part() {
-                    let is_large = state.is_large;
-                    self.discard_body(sent, is_large);
+                    let is_heavy = state.is_heavy;
+                    self.discard_body(sent, is_heavy);
                     continue;
                 }
                 let close = state.outgoing.close;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::IoThread;
 use crate::Stall;
+use crate::guard::drop_guarded;
 use crate::os;
 use crate::stats::add;
 
@@ -56,6 +57,10 @@ impl IoThread {
         }
         if let Some(gone) = self.hot.take_gone() {
             self.chores.push(Box::new(move || drop(gone)));
+        }
+        if !self.spent.is_empty() {
+            let spent = std::mem::take(&mut self.spent);
+            self.chores.push(Box::new(move || spent.into_iter().for_each(drop_guarded)));
         }
         if !self.chores.is_empty() {
             self.shared.reaper.take(&mut self.chores);

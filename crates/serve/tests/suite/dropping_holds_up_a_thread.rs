@@ -1,7 +1,8 @@
 //! What an I/O thread has done with is dropped elsewhere, if that may take time.
 
 use std::panic;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use larder_serve::{Bytes, Peek, Reply, Request, Running};
 use parking_lot::Mutex;
@@ -70,15 +71,51 @@ fn eviction_from_the_response_cache() {
     keeper.let_go();
 }
 
+/// Too long for a worker to write, too long for the cache, and both.
 #[test]
-fn large_body_that_was_delivered() {
-    let (gate, keeper) = Gate::new();
-    let server = start(3 << 20, gate, 1 << 20);
-    let mut client = Client::connect(server.local_addr());
-    assert_eq!(client.get("/slow").body.len(), 3 << 20);
-    keeper.wait();
-    is_answered(&mut client);
-    keeper.let_go();
+fn body_that_was_delivered() {
+    for (len, hot_bytes) in [(70_000, 1000), (400_000, 1000), (3 << 20, 1 << 20)] {
+        let (gate, keeper) = Gate::new();
+        let server = start(len, gate, hot_bytes);
+        let mut client = Client::connect(server.local_addr());
+        assert_eq!(client.get("/slow").body.len(), len);
+        keeper.wait();
+        is_answered(&mut client);
+        keeper.let_go();
+    }
+}
+
+/// A ticket is completed with it; in time, or when its client was answered otherwise already.
+#[test]
+fn body_of_a_ticket() {
+    for late in [false, true] {
+        let (gate, keeper) = Gate::new();
+        let (give, tickets) = mpsc::channel();
+        let give = Mutex::new(give);
+        let fast = |peek: &Peek<'_>| (peek.path() == "/fast").then(|| Reply::text("fast"));
+        let deadline = if late { Duration::from_millis(100) } else { PATIENCE };
+        let bound = builder().handler_deadline(deadline).bind("127.0.0.1:0").unwrap().fast(fast);
+        let server = bound.start(move |_: Request| {
+            let (ticket, reply) = Reply::later();
+            give.lock().send(ticket).unwrap();
+            reply
+        });
+        let server = server.unwrap();
+        let mut client = Client::connect(server.local_addr());
+        client.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+        let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+        if late {
+            assert_eq!(client.answer().status, 504);
+        }
+        let body = Bytes::from_owner(Slow(vec![b's'; 1000], Arc::new(gate)));
+        ticket.complete(Reply::bytes("x/y", body));
+        if !late {
+            assert_eq!(client.answer().body.len(), 1000);
+        }
+        keeper.wait();
+        is_answered(&mut Client::connect(server.local_addr()));
+        keeper.let_go();
+    }
 }
 
 #[test]

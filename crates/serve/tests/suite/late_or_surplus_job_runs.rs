@@ -48,7 +48,8 @@ fn worker_drops_what_is_late_though_nobody_has_said_so() {
     eventually("dropped", || server.stats().dropped_jobs == 1);
     assert_eq!(*ran.lock(), ["/busy"]);
     held_keeper.let_go();
-    assert_eq!(late.answer().status, 503);
+    let late = late.answer();
+    assert_eq!((late.status, late.header("retry-after")), (503, Some("1")));
     assert_eq!(holder.answer().text(), "held");
 }
 

@@ -8,6 +8,8 @@ pub const WHOLE: &[(&str, &str)] = &[
     ("GET / HTTP/1.1\r\nHost:  x:80 \t\r\n\r\n", "GET / "),
     ("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET / "),
     ("GET / HTTP/1.1\r\nHost: a-b.c_d~e%20\r\n\r\n", "GET / "),
+    ("GET / HTTP/1.1\r\nHost: [fe80::1.2.3.4]\r\n\r\n", "GET / "),
+    ("GET / HTTP/1.1\r\nHost: x:\r\n\r\n", "GET / "),
     ("GET / HTTP/1.1\r\nA: b\r\nHost: x\r\n\r\n", "GET / "),
     ("GET http://x/a?b HTTP/1.1\r\nHost: X\r\n\r\n", "GET http://x/a?b "),
     ("GET HTTPS://X HTTP/1.1\r\nHost: x\r\n\r\n", "GET HTTPS://X "),
