@@ -1,5 +1,5 @@
 //! The I/O threads. Each owns a poll, its connections, its timers and its response cache, and
-//! shares nothing that a hit would write.
+//! shares nothing that a hit would write; its mailbox it looks into once a turn.
 //!
 //! A turn of the loop: sleep in `epoll_wait`; let each connection with an event advance as far as
 //! it can without waiting, within a budget; take the mailbox; go on with those that had used up
@@ -192,7 +192,7 @@ impl IoThread {
             self.now = Instant::now();
             self.date.refresh();
             self.turn = Turn::begin();
-            self.lag = if events.is_empty() { MAX_LAG.min(2 * self.lag) } else { LAG };
+            self.wait_longer(events.is_empty(), sleep);
             for event in &events {
                 self.turn.events += 1;
                 match event.token() {
@@ -242,6 +242,15 @@ impl IoThread {
             self.drain_until.map(|until| until.saturating_duration_since(self.now)),
         ];
         due.into_iter().flatten().min()
+    }
+
+    /// Looks for notes less often while nothing happens, and soon again after something has.
+    fn wait_longer(&mut self, nothing: bool, slept: Option<Duration>) {
+        self.lag = match nothing {
+            false => LAG,
+            true if slept == Some(Duration::ZERO) => self.lag,
+            true => MAX_LAG.min(2 * self.lag),
+        };
     }
 
     fn event(&mut self, slot: u32, event: &Event) {

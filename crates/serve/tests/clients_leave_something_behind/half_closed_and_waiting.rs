@@ -77,3 +77,41 @@ fn no_turn_is_spent_on_them() {
     drop((parked, full));
     scene.nothing_is_left(&Counts { requests: 4, handled: 4, aborted: 1, ..Counts::default() });
 }
+
+/// How often the I/O thread has gone to sleep.
+fn sleeps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let status = |task: std::path::PathBuf| std::fs::read_to_string(task.join("status")).ok();
+    let of = |status: String| {
+        let is_io = status.starts_with("Name:\tlarder-io-0\n");
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"))?;
+        is_io.then(|| line.rsplit('\t').next()?.parse::<u64>().ok()).flatten()
+    };
+    tasks.filter_map(status).filter_map(of).sum()
+}
+
+/// An answer that its worker writes is noted when the I/O thread looks; while there can be one, it
+/// looks, but ever less.
+#[test]
+fn a_parked_request_is_looked_at_ever_less() {
+    let _alone = alone();
+    let (send, tickets) = mpsc::channel();
+    let send = Mutex::new(send);
+    let held = Held::default();
+    let scene = Scene::start(&held, move |_: Request| {
+        let (ticket, reply) = Reply::later();
+        send.lock().send(ticket).unwrap();
+        reply
+    });
+    let mut parked = scene.asked("/parked");
+    let ticket = tickets.recv_timeout(PATIENCE).unwrap();
+    let before = sleeps();
+    std::thread::sleep(Duration::from_millis(1500));
+    // After 20, 40 ... 640 ms; the wheel's ticks and whoever asks come on top.
+    let looked = sleeps() - before;
+    assert!(looked < 20, "{looked} times");
+    ticket.complete(Reply::text("after all"));
+    assert_eq!(parked.answer().text(), "after all");
+    drop(parked);
+    scene.nothing_is_left(&Counts { requests: 1, handled: 1, ..Counts::default() });
+}
