@@ -98,7 +98,8 @@ pub struct Stats {
     pub body_bytes: u64,
     /// Leases, files and calls back that wait to be dropped, closed or made now.
     pub chores: u64,
-    /// Workers in a handler, or in the reader of a stream, now.
+    /// Workers in a handler, in what becomes of its answer until they are free for another, or in
+    /// the reader of a stream, now.
     pub busy_workers: u64,
     /// Lines of the access log that found no room, or could not be written.
     pub log_dropped: u64,
