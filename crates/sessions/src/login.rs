@@ -98,6 +98,10 @@ impl<S: Store> Session<'_, S> {
             false => self.fresh(now_ms, from)?,
         };
         record.user = Some(user.into());
+        // Whoever logs in again goes on in the same session; from nobody's, another one begins.
+        let is_again = |known: &&Known| known.record.user() == Some(user);
+        let again = old.as_ref().filter(is_again);
+        record.origin = again.map(|known| known.record.name(known.handle));
         record.network = address.map(Network::of);
         let before = self.reply_taken();
         let (handle, record) = self.begin(record, now_ms)?;
@@ -129,7 +133,7 @@ impl<S: Store> Session<'_, S> {
                 self.succeed(known, handle, record, false, now_ms)?
             }
             // Another user's session ends here, at once and with all that is in it.
-            Some(known) => match self.sessions.revoke(known.handle, now_ms)? {
+            Some(known) => match self.sessions.revoke_known(known, now_ms)? {
                 true => Passed::On(record),
                 false => Passed::Gone,
             },

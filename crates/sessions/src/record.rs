@@ -14,6 +14,7 @@ const ENDS: u8 = 3;
 const USER: u8 = 4;
 const NETWORK: u8 = 5;
 const SUCCESSOR: u8 = 6;
+const ORIGIN: u8 = 7;
 const VALUE: u8 = 16;
 
 /// One version of a session: when it ends, whose it is, its values as JSON by key.
@@ -31,6 +32,8 @@ pub struct Record {
     pub(crate) user: Option<Box<str>>,
     pub(crate) network: Option<Network>,
     pub(crate) successor: Option<Successor>,
+    /// The handle that it had before it was renewed for the first time.
+    pub(crate) origin: Option<Handle>,
     pub(crate) values: Values,
     /// Fields of another release.
     unknown: Vec<(u8, Box<[u8]>)>,
@@ -55,6 +58,7 @@ impl Record {
             user: None,
             network: None,
             successor: None,
+            origin: None,
             values: Values::default(),
             unknown: Vec::new(),
         }
@@ -90,6 +94,12 @@ impl Record {
         self.network
     }
 
+    /// The name of the session whose handle is `handle`: what its first handle was. Renewals keep it,
+    /// and logins of the user that it has; so it finds what a session has become by now.
+    pub fn name(&self, handle: Handle) -> Handle {
+        self.origin.unwrap_or(handle)
+    }
+
     /// Is it neither expired nor ended?
     pub fn is_live(&self, now_ms: u64) -> bool {
         now_ms < self.expires_ms()
@@ -116,6 +126,9 @@ impl Record {
         if let Some(next) = &self.successor {
             encoder.field(SUCCESSOR, &[&next.handle.to_bytes(), &[u8::from(next.is_followed)]]);
         }
+        if let Some(origin) = &self.origin {
+            encoder.field(ORIGIN, &[&origin.to_bytes()]);
+        }
         for (key, value) in self.values.iter() {
             let len = u16::try_from(key.len()).expect("keys are bounded");
             encoder.field(VALUE, &[&len.to_le_bytes(), key.as_bytes(), value]);
@@ -141,6 +154,7 @@ impl Record {
                     let handle = Handle::from_bytes(*handle);
                     record.successor = Some(Successor { handle, is_followed: is_followed == [1] });
                 }
+                ORIGIN => record.origin = Some(Handle::from_bytes(field.try_into().ok()?)),
                 VALUE => {
                     let (len, rest) = field.split_first_chunk()?;
                     let (key, value) = rest.split_at_checked(u16::from_le_bytes(*len).into())?;

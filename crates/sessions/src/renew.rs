@@ -61,6 +61,7 @@ impl<S: Store> Session<'_, S> {
         record.expires_ms = record.expires_ms.min(record.ends_ms);
         record.user = known.record.user.clone();
         record.network = known.record.network;
+        record.origin = Some(known.record.name(known.handle));
         let (handle, record) = self.begin(record, now_ms)?;
         let renewed = self.pass_on(&known, handle, record, now_ms);
         if !matches!(renewed, Ok(true)) {

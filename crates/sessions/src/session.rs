@@ -122,10 +122,10 @@ impl<'a, S: Store> Session<'a, S> {
         self.record().and_then(Record::user)
     }
 
-    /// Returns the name of the session in lists, once it is stored.
+    /// Returns the name of the session in lists, once it is stored: the same after a renewal.
     pub fn handle(&self) -> Option<Handle> {
         match &self.state {
-            State::Known(known) => Some(known.handle),
+            State::Known(known) => Some(known.record.name(known.handle)),
             _ => None,
         }
     }
@@ -140,20 +140,28 @@ impl<'a, S: Store> Session<'a, S> {
         matches!(self.state, State::Gone)
     }
 
-    /// Ends the session, and says whether there was one. What was changed and not saved is dropped.
+    /// Ends the session, and what other requests have made of it since this one opened it: under
+    /// the id that a renewal or a login gave it too. What was changed and not saved is dropped.
+    ///
+    /// False: nothing was there to be ended, since it had ended before. There is one thing that this
+    /// can't tell from that: nobody had logged in when this request opened the session, another one
+    /// renewed it or logged in with it, and this was so long ago that the clean-up has removed what
+    /// said so (the [`overlap`](crate::Builder::overlap), and what is left of a sixteenth of the idle
+    /// time). What it has become then lives on under the other id.
     ///
     /// # Errors
     /// When the store fails; the session lives on then.
     pub fn logout(&mut self) -> Result<bool, Error> {
         let was_there = match &self.state {
-            State::Known(known) => self.sessions.revoke(known.handle, self.sessions.now_ms())?,
+            State::Known(known) => self.sessions.revoke_known(known, self.sessions.now_ms())?,
             _ => false,
         };
         self.end();
         Ok(was_there)
     }
 
-    /// Ends all other sessions of the user who has logged in, and returns how many there were.
+    /// Ends all other sessions of the user who has logged in, and returns how many there were. This
+    /// one stays, also if another request renews it meanwhile or has done so.
     ///
     /// # Errors
     /// When the store fails; some may be ended then.

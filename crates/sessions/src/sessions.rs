@@ -13,7 +13,7 @@ use crate::metrics::{Counters, Event, Metrics};
 use crate::network::Network;
 use crate::record::Record;
 use crate::session::{Known, Session};
-use crate::store::{Cleaned, Store};
+use crate::store::{Cleaned, Ended, Store, TRIES, end_chain};
 use crate::sweeper::Sweeper;
 
 /// A session that was renewed, and renewed again within the overlap, and so on: each is one more
@@ -114,7 +114,7 @@ impl<S: Store> Sessions<S> {
         let listed = self.inner.store.list_user(user, self.now_ms())?;
         let idle_ms = self.inner.config.expires_ms(0);
         let show = |(handle, record): (Handle, Arc<Record>)| Listed {
-            handle,
+            handle: record.name(handle),
             created_ms: record.created_ms,
             used_ms: record.expires_ms.saturating_sub(idle_ms).max(record.created_ms),
             network: record.network,
@@ -122,15 +122,19 @@ impl<S: Store> Sessions<S> {
         Ok(listed.into_iter().map(show).collect())
     }
 
-    /// Ends one session of a user, and says whether it was there and the user's.
+    /// Ends one session of a user by its name, under whatever id it is by now, and says whether it
+    /// was there and the user's.
     ///
     /// # Errors
     /// When the store fails.
     pub fn end(&self, user: &str, handle: Handle) -> Result<bool, Error> {
         let now_ms = self.now_ms();
         match self.inner.store.load(handle, now_ms)? {
-            Some(record) if record.user() == Some(user) => self.revoke(handle, now_ms),
-            _ => Ok(false),
+            Some(record) if record.user() == Some(user) => {
+                Ok(self.revoke(handle, now_ms)? || self.revoke_named(user, handle, now_ms)?)
+            }
+            // It was renewed since it was listed.
+            _ => self.revoke_named(user, handle, now_ms),
         }
     }
 
@@ -254,21 +258,51 @@ impl<S: Store> Sessions<S> {
         }
     }
 
-    /// Ends a session, and whatever it went on as, however often: each renewal in the overlap is
-    /// one step.
-    pub(crate) fn revoke(&self, mut handle: Handle, now_ms: u64) -> Result<bool, Error> {
-        let mut was_there = false;
-        while let Some(record) = self.inner.store.revoke(handle, now_ms)? {
-            was_there = true;
-            match record.successor {
-                Some(next) => handle = next.handle,
-                None => {
-                    self.count(Event::Revoked);
-                    break;
-                }
+    /// Ends a session and what it went on as, as far as that is written there.
+    pub(crate) fn revoke(&self, handle: Handle, now_ms: u64) -> Result<bool, Error> {
+        self.end_chain(handle, now_ms).map(|ended| ended.was_there)
+    }
+
+    fn end_chain(&self, handle: Handle, now_ms: u64) -> Result<Ended, Error> {
+        let ended = end_chain(&self.inner.store, handle, now_ms)?;
+        self.inner.counters.add_many(Event::Revoked, usize::from(ended.was_there));
+        Ok(ended)
+    }
+
+    /// Ends what is known of a session, and what it is by now. If what said so is cleaned up already,
+    /// the list of its user is gone through for its name.
+    pub(crate) fn revoke_known(&self, known: &Known, now_ms: u64) -> Result<bool, Error> {
+        for handle in [Some(known.handle), known.heir].into_iter().flatten() {
+            let ended = self.end_chain(handle, now_ms)?;
+            if ended.is_whole {
+                return Ok(ended.was_there);
             }
         }
-        Ok(was_there)
+        match known.record.user() {
+            Some(user) => self.revoke_named(user, known.record.name(known.handle), now_ms),
+            None => Ok(false),
+        }
+    }
+
+    /// Ends the session of a name among those that a user has.
+    fn revoke_named(&self, user: &str, name: Handle, now_ms: u64) -> Result<bool, Error> {
+        let store = &self.inner.store;
+        let mut was_there = false;
+        for _ in 0..TRIES {
+            let account = store.load_user(user, now_ms)?;
+            for &handle in &account.handles {
+                let found = store.load(handle, now_ms)?;
+                let is_it = |it: Arc<Record>| it.user() == Some(user) && it.name(handle) == name;
+                if found.is_some_and(is_it) {
+                    was_there |= self.revoke(handle, now_ms)?;
+                }
+            }
+            // A renewal lists its new session before it leaves the old: none has passed by.
+            if store.load_user(user, now_ms)?.version == account.version {
+                return Ok(was_there);
+            }
+        }
+        Err(Error::crowded(TRIES))
     }
 }
 
@@ -276,7 +310,7 @@ impl<S: Store> Sessions<S> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Listed {
-    /// By which it can be [ended](Sessions::end).
+    /// Its name, by which it can be [ended](Sessions::end): the same after a renewal.
     pub handle: Handle,
     /// When the user logged in, in milliseconds since 1970.
     pub created_ms: u64,

@@ -143,12 +143,16 @@ impl SqliteStore {
         number(expires_ms.div_ceil(width_ms).saturating_mul(width_ms))
     }
 
-    fn decode(&self, row: &Row, now_ms: u64) -> Option<Arc<Record>> {
-        let Some(record) = Record::decode(&row.body, row.expires_ms) else {
+    fn decode(&self, row: &Row) -> Option<Arc<Record>> {
+        let record = Record::decode(&row.body, row.expires_ms);
+        if record.is_none() {
             self.foreign.fetch_add(1, Ordering::Relaxed);
-            return None;
-        };
-        record.is_live(now_ms).then(|| Arc::new(record))
+        }
+        record.map(Arc::new)
+    }
+
+    fn decode_live(&self, row: &Row, now_ms: u64) -> Option<Arc<Record>> {
+        self.decode(row).filter(|record| record.is_live(now_ms))
     }
 }
 
@@ -215,7 +219,7 @@ impl Store for SqliteStore {
         let row = self.read("read a session", |conn| {
             find(conn, LOAD, params![handle.to_bytes(), number(now_ms)])
         })?;
-        Ok(row.and_then(|row| self.decode(&row, now_ms)))
+        Ok(row.and_then(|row| self.decode_live(&row, now_ms)))
     }
 
     fn create(&self, handle: Handle, record: Record, _: u64) -> Result<(), Error> {
@@ -250,7 +254,7 @@ impl Store for SqliteStore {
         Ok(match found {
             None => Swap::Gone,
             Some(now) if now.version == expected => Swap::Stored(Arc::new(record)),
-            Some(moved) => self.decode(&moved, now_ms).map_or(Swap::Gone, Swap::Moved),
+            Some(moved) => self.decode_live(&moved, now_ms).map_or(Swap::Gone, Swap::Moved),
         })
     }
 
@@ -268,13 +272,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
+    fn revoke(&self, handle: Handle, _: u64) -> Result<Option<Arc<Record>>, Error> {
         let row = self.write("end a session", |tx| {
             let row = find(tx, REVOKE, [handle.to_bytes()])?;
             row.iter().try_for_each(|row| count(tx, row.end_ms, -1))?;
             Ok(row)
         })?;
-        Ok(row.and_then(|row| self.decode(&row, now_ms)))
+        Ok(row.and_then(|row| self.decode(&row)))
     }
 
     fn load_user(&self, user: &str, _: u64) -> Result<Account, Error> {

@@ -75,7 +75,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store fails.
     fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error>;
 
-    /// Ends the session and returns the last there was of it.
+    /// Ends the session and returns the last there was of it: of one that has expired too, as long
+    /// as it is not cleaned up, since it may say what it went on as.
     ///
     /// # Errors
     /// When the store fails.
@@ -122,8 +123,8 @@ pub trait Store: Send + Sync + 'static {
         Err(Error::crowded(TRIES))
     }
 
-    /// Ends all sessions of a user but `except`, those of logins that are under way included, and
-    /// returns how many there were.
+    /// Ends all sessions of a user but the one of the [name](Record::name) `except`, under whatever
+    /// id it is by now; those of logins that are under way are ended too. Returns how many there were.
     ///
     /// # Errors
     /// As [`list_user`](Store::list_user); some are ended then.
@@ -131,12 +132,15 @@ pub trait Store: Send + Sync + 'static {
         let mut ended = 0;
         for _ in 0..TRIES {
             let mut account = self.load_user(user, now_ms)?;
-            for &handle in account.handles.iter().filter(|&&handle| Some(handle) != except) {
+            for handle in std::mem::take(&mut account.handles) {
+                if is_named(self, handle, except, now_ms)? {
+                    account.handles.push(handle);
+                    continue;
+                }
                 // One that was renewed or logged in again is not another session.
-                let is_one = |last: Arc<Record>| last.successor.is_none();
+                let is_one = |last: Arc<Record>| last.successor.is_none() && last.is_live(now_ms);
                 ended += usize::from(self.revoke(handle, now_ms)?.is_some_and(is_one));
             }
-            account.handles.retain(|&handle| Some(handle) == except);
             // Whoever logged in meanwhile has changed the account, and is ended by the next try.
             if account.version == 0 || self.save_user(account.version, account, now_ms)? {
                 return Ok(ended);
@@ -144,6 +148,41 @@ pub trait Store: Send + Sync + 'static {
         }
         Err(Error::crowded(TRIES))
     }
+}
+
+/// Is it there, and of this name? A renewal that is under way has two of a name.
+fn is_named<S: Store + ?Sized>(
+    store: &S,
+    handle: Handle,
+    name: Option<Handle>,
+    now_ms: u64,
+) -> Result<bool, Error> {
+    let Some(name) = name else { return Ok(false) };
+    Ok(store.load(handle, now_ms)?.is_some_and(|record| record.name(handle) == name))
+}
+
+/// What came of the end of a session and of all that it went on as.
+pub(crate) struct Ended {
+    /// Was one of them a session still?
+    pub(crate) was_there: bool,
+    /// Was the last of them found? If not, it may live on under an id that nothing here names.
+    pub(crate) is_whole: bool,
+}
+
+/// Ends a session, and whatever it went on as, however often: each renewal in the overlap is one
+/// step. That the old id works no more doesn't matter, while what it went on as is written there.
+pub(crate) fn end_chain<S: Store>(
+    store: &S,
+    mut handle: Handle,
+    now_ms: u64,
+) -> Result<Ended, Error> {
+    while let Some(last) = store.revoke(handle, now_ms)? {
+        match last.successor {
+            Some(next) => handle = next.handle,
+            None => return Ok(Ended { was_there: last.is_live(now_ms), is_whole: true }),
+        }
+    }
+    Ok(Ended { was_there: false, is_whole: false })
 }
 
 /// The sessions of an account that are there, and are the user's.

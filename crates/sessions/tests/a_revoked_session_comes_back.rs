@@ -5,6 +5,7 @@ mod kit;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use kit::{IDLE, color, cookie, sessions, start};
 use larder_sessions::{FileStore, Login, Saved, Sessions, Store};
@@ -20,6 +21,11 @@ on_each!(
     a_login_under_way_does_not_survive_the_end_of_all,
     the_id_before_a_login_ends_with_what_it_became,
     a_logout_ends_what_was_renewed_many_times,
+    a_logout_ends_what_was_renewed_long_ago,
+    a_logout_of_a_visitor_ends_what_was_renewed,
+    the_end_of_the_others_is_not_the_end_of_what_was_renewed,
+    the_end_of_the_others_spares_a_renewal_under_way,
+    a_listed_session_is_ended_after_its_renewal,
 );
 
 fn logged_in<S: Store>(sessions: &Sessions<S>, user: &str) -> String {
@@ -282,6 +288,120 @@ fn a_logout_ends_what_was_renewed_many_times<S: Store>(store: S) {
     assert_eq!(sessions.open([&*first]).unwrap().user(), Some("ann"));
     assert!(early.logout().unwrap());
     assert!(sessions.open([&*now]).unwrap().is_empty());
+}
+
+/// Beyond the overlap; and then so long ago that what said what became of it is cleaned up.
+fn pauses() -> [Duration; 4] {
+    [Duration::ZERO, Duration::from_secs(11), IDLE / 4, IDLE / 2]
+}
+
+/// Another request renews the session, and renews it again.
+fn renewed_elsewhere<S: Store>(sessions: &Sessions<S>, old: &str) -> String {
+    let mut session = sessions.open([old]).unwrap();
+    assert!(session.renew().unwrap());
+    let next = cookie(&session);
+    let mut session = sessions.open([&*next]).unwrap();
+    assert!(session.renew().unwrap());
+    cookie(&session)
+}
+
+/// The logout of a request that took longer than the overlap found the old id expired, and left the
+/// new one.
+fn a_logout_ends_what_was_renewed_long_ago<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    for pause in pauses() {
+        let old = logged_in(&sessions, "ann");
+        let mut slow = sessions.open([&*old]).unwrap();
+        let new = renewed_elsewhere(&sessions, &old);
+        clock.advance(pause);
+        while sessions.clean(100).unwrap().is_more {}
+        assert_eq!(sessions.open([&*new]).unwrap().user(), Some("ann"));
+        assert!(slow.logout().unwrap(), "after {pause:?}");
+        assert!(sessions.open([&*new]).unwrap().is_empty(), "after {pause:?}");
+        assert!(!sessions.open([&*new]).unwrap().logout().unwrap());
+        assert!(sessions.list_user("ann").unwrap().is_empty());
+    }
+    assert_eq!(sessions.metrics().revoked, pauses().len() as u64);
+}
+
+/// Nobody's session is in no list: what was cleaned up leads nowhere, and that is told.
+fn a_logout_of_a_visitor_ends_what_was_renewed<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    for is_login in [false, true] {
+        let old = start(&sessions);
+        let mut slow = sessions.open([&*old]).unwrap();
+        let mut session = sessions.open([&*old]).unwrap();
+        match is_login {
+            true => assert!(matches!(session.login("ann", None).unwrap(), Login::Admitted { .. })),
+            false => assert!(session.renew().unwrap()),
+        }
+        clock.advance(Duration::from_secs(11));
+        assert!(slow.logout().unwrap());
+        assert!(sessions.open([&*cookie(&session)]).unwrap().is_empty());
+    }
+    let old = start(&sessions);
+    let mut slow = sessions.open([&*old]).unwrap();
+    renewed_elsewhere(&sessions, &old);
+    clock.advance(IDLE / 2);
+    while sessions.clean(100).unwrap().is_more {}
+    assert!(!slow.logout().unwrap());
+}
+
+/// A password is changed by a request beside which another one renews the session: it was ended
+/// with the others.
+fn the_end_of_the_others_is_not_the_end_of_what_was_renewed<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    for pause in pauses() {
+        let old = logged_in(&sessions, "ann");
+        let slow = sessions.open([&*old]).unwrap();
+        let new = renewed_elsewhere(&sessions, &old);
+        clock.advance(pause);
+        while sessions.clean(100).unwrap().is_more {}
+        let stranger = logged_in(&sessions, "ann");
+        assert_eq!(slow.end_others().unwrap(), 1, "after {pause:?}");
+        assert_eq!(sessions.open([&*new]).unwrap().user(), Some("ann"), "after {pause:?}");
+        assert!(sessions.open([&*stranger]).unwrap().is_empty());
+        assert_eq!(sessions.list_user("ann").unwrap().len(), 1);
+        assert!(sessions.open([&*new]).unwrap().logout().unwrap());
+    }
+}
+
+fn the_end_of_the_others_spares_a_renewal_under_way<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    for _ in 0..20 {
+        let old = logged_in(&sessions, "ann");
+        let mut renewing = sessions.open([&*old]).unwrap();
+        let ending = sessions.open([&*old]).unwrap();
+        let meeting = std::sync::Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                meeting.wait();
+                assert_eq!(ending.end_others().unwrap(), 0);
+            });
+            meeting.wait();
+            assert!(renewing.renew().unwrap());
+        });
+        let new = cookie(&renewing);
+        assert_eq!(sessions.open([&*new]).unwrap().user(), Some("ann"));
+        assert!(sessions.open([&*new]).unwrap().logout().unwrap());
+    }
+}
+
+/// What a page lists may be renewed before its reader has chosen.
+fn a_listed_session_is_ended_after_its_renewal<S: Store>(store: S) {
+    let (sessions, clock) = sessions(store);
+    for pause in pauses() {
+        let old = logged_in(&sessions, "ann");
+        let listed = sessions.list_user("ann").unwrap()[0].handle;
+        assert_eq!(sessions.open([&*old]).unwrap().handle(), Some(listed));
+        let new = renewed_elsewhere(&sessions, &old);
+        assert_eq!(sessions.list_user("ann").unwrap()[0].handle, listed, "it keeps its name");
+        clock.advance(pause);
+        while sessions.clean(100).unwrap().is_more {}
+        assert!(!sessions.end("bob", listed).unwrap());
+        assert!(sessions.end("ann", listed).unwrap(), "after {pause:?}");
+        assert!(sessions.open([&*new]).unwrap().is_empty());
+    }
 }
 
 /// Two stores on one directory are as strange to one another as two processes are.

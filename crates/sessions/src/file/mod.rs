@@ -176,14 +176,18 @@ impl FileStore {
         is_good.then_some(copy)
     }
 
+    /// What was found, if it is a session, live or not.
+    fn decode(&self, found: &Found) -> Option<Arc<Record>> {
+        let record = Record::decode(&found.bytes, found.bucket.end_s.saturating_mul(1000));
+        if record.is_none() {
+            self.sessions.note_foreign();
+        }
+        record.map(Arc::new)
+    }
+
     /// What was found, if it is a session and live; a copy is kept of it.
     fn accept(&self, name: u128, found: &Found, now_ms: u64) -> Option<Arc<Record>> {
-        let expires_ms = found.bucket.end_s.saturating_mul(1000);
-        let Some(record) = Record::decode(&found.bytes, expires_ms) else {
-            self.sessions.note_foreign();
-            return None;
-        };
-        let record = Some(Arc::new(record)).filter(|record| record.is_live(now_ms))?;
+        let record = self.decode(found).filter(|record| record.is_live(now_ms))?;
         if let Some(generation) = found.generation {
             self.copies.put(name, generation, Arc::clone(&record), now_ms);
         }
@@ -281,7 +285,7 @@ impl Store for FileStore {
         Ok(true)
     }
 
-    fn revoke(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
+    fn revoke(&self, handle: Handle, _: u64) -> Result<Option<Arc<Record>>, Error> {
         let name = handle.number();
         let held = self.sessions.lock(name)?;
         // Whatever the clock here says: another process may be behind, and take it for alive.
@@ -290,10 +294,11 @@ impl Store for FileStore {
             held.outdate()?;
             return Ok(None);
         };
-        let last = self.accept(name, &found, now_ms);
-        let removed = held.remove(&found.bucket)?;
+        let last = self.decode(&found);
+        // Or another process has cleaned it up just now: what it went on as is to be ended all the same.
+        held.remove(&found.bucket)?;
         self.copies.remove(name);
-        Ok(last.filter(|_| removed.is_some()))
+        Ok(last)
     }
 
     fn load_user(&self, user: &str, now_ms: u64) -> Result<Account, Error> {
