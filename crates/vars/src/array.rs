@@ -20,12 +20,17 @@ use std::marker::PhantomData;
 /// | | lock | closures of the caller run |
 /// |---|---|---|
 /// | [`get`](Self::get), [`read`](Self::read), [`exists`](Self::exists) | none, and no shared write | once, under none |
-/// | [`view`](Self::view), [`get_many`](Self::get_many), [`snapshot`](Self::snapshot), [`keys`](Self::keys), [`len`](Self::len) | none; all of the array's after four tries that updates have spoiled | until they have seen one moment |
+/// | [`view`](Self::view), [`get_many`](Self::get_many), [`snapshot`](Self::snapshot), [`keys`](Self::keys), [`len`](Self::len) | none; all of the array's after four tries that updates have spoiled; from within a closure none, and updates of the array pause | until they have seen one moment |
 /// | updates of a key | one of the array's 16, by the key's hash | once, under it |
 /// | [`merge`](Self::merge), [`replace`](Self::replace), [`clear`](Self::clear) | one for them alone, and those of the keys, of many rows all; all | before it |
 ///
 /// Only updates wait for locks, and readers hold none of them for long: a read of one key never
-/// waits. A closure that updates **any** array gets an [`Error`](crate::Error) and never hangs;
+/// waits. From within a closure, which may hold a lock already, a look at several keys cannot take
+/// the others. After four spoiled tries it lets updates of that array wait before they change
+/// anything, until it has seen one moment; each thread can spoil one more try, with the change that
+/// it had begun. So may any number of closures look at any arrays, and none waits for ever.
+///
+/// A closure that updates **any** array gets an [`Error`](crate::Error) and never hangs;
 /// reads are free there. What it must not do is wait for another thread that updates this array.
 /// If it panics, nothing has changed. `Hash` and `Eq` of the key must not panic.
 ///
@@ -146,7 +151,8 @@ impl<K: Hash + Eq, V, H: Home<K, V>> Array<K, V, H> {
     /// `look` reads key by key. When a key that it has read changes before it reads the next one,
     /// that read fails; `look` returns the failure (by `?`), and is run again. Changes of other keys
     /// rarely disturb it. After four such runs it holds up the updates of this array and runs
-    /// for the last time. It may read any array, and update none.
+    /// for the last time; from within another closure, until no update is left that had begun
+    /// before. It may read any array, and update none.
     ///
     /// # Examples
     ///

@@ -60,6 +60,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Core<K, V> {
     pub(crate) fn merge(&self, rows: &[(K, V)]) -> Result<Option<()>, Error> {
         let stripe = |stripes, (key, _): &(K, V)| stripes | 1 << Self::stripe_of(key);
         let stripes = match rows.len() {
+            // One of them tells whether the array is gone.
+            0 => 1,
             ROWS_OF_ALL.. => ALL,
             _ => rows.iter().fold(0, stripe),
         };
@@ -165,6 +167,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Many<'_, K, V> {
 
     /// The moment at which it happens.
     fn commit(&self, number: u64, made: usize, unset: usize) {
+        self.core.tally.pause.wait();
         let _moving = self.locks.each_ref().map(|lock| lock.as_ref().map(Held::moving));
         self.core.count_made(made, unset);
         self.core.legend.commits.commit(number);

@@ -2,7 +2,7 @@
 //!
 //! Such a closure may run under the locks of its array. An update from within it could wait for
 //! ever, for itself or for another thread that waits for it; so it is refused, always, and on
-//! every array. Reads from within it take no lock however long they have to try.
+//! every array. Reads from within it take no stripe; what they do instead is in `pause`.
 
 use crate::error::Error;
 use crate::sync::const_thread_local;

@@ -9,13 +9,14 @@
 //! | an update of one key | the key's stripe | the same |
 //! | a bulk update | the right to them; then all stripes that it changes, ascending | the same |
 //! | a look at several keys, or at all | nothing; after some tries all stripes | one moment |
+//! | the same from within a closure | nothing; after some tries updates pause (`pause`) | one moment |
 //!
 //! # Lock order
 //!
 //! The right to bulk updates, stripes, ascending, then the names of a `Vars`. Closures of users run
-//! under stripes, and may read but not change (`busy`); a read from within one never waits for a
-//! lock, but tries again. It succeeds, since what it has to find still is the counts of stripes,
-//! and those are moving only while a change that is already computed is being put in place.
+//! under stripes, and may read but not change (`busy`); a look at several keys from within one never
+//! waits for a stripe. What it has to find still is the counts of stripes: those are moving only
+//! while a change that is already computed is being put in place, and in a pause no other begins.
 //!
 //! Pins are outermost: nothing that the index frees is dropped under a lock of the same thread.
 
@@ -26,7 +27,8 @@ use crate::hash::Seeded;
 use crate::shelf::{Pin, Shelf};
 use crate::slot::{Legend, Slot};
 use crate::stripe::{self, STRIPES, Stripe};
-use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, const_unless_loom, yield_now};
+use crate::sync::{Mutex, const_unless_loom, yield_now};
+use crate::tally::Tally;
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
@@ -48,20 +50,9 @@ pub struct Core<K, V> {
     /// Written before anyone else has the array.
     pub(crate) max_entries: usize,
     pub(crate) stripes: [Stripe; STRIPES],
-    counts: Counts,
+    pub(crate) tally: Tally,
     /// The right to bulk updates, and the number of the last.
     pub(crate) bulk: Mutex<u64>,
-}
-
-/// What updates write, on a line that no reader of a key reads.
-#[repr(align(64))]
-struct Counts {
-    /// How many variables there are; written by who makes and unsets them, within their move.
-    len: AtomicUsize,
-    /// How many there may soon be: taken before they are made. Untouched without a limit.
-    room_taken: AtomicUsize,
-    /// Whether the array was unset, and another may have its name. Written under all stripes.
-    is_gone: AtomicBool,
 }
 
 impl<K, V> Core<K, V> {
@@ -75,11 +66,7 @@ impl<K, V> Core<K, V> {
                 stripes: [const { Stripe::new() }; STRIPES],
                 #[cfg(loom)]
                 stripes: std::array::from_fn(|_| Stripe::new()),
-                counts: Counts {
-                    len: AtomicUsize::new(0),
-                    room_taken: AtomicUsize::new(0),
-                    is_gone: AtomicBool::new(false),
-                },
+                tally: Tally::new(),
                 bulk: Mutex::new(0),
             }
         }
@@ -88,52 +75,6 @@ impl<K, V> Core<K, V> {
     /// Holds these stripes.
     pub(crate) fn lock(&self, stripes: Stripes) -> Locks<'_> {
         std::array::from_fn(|nth| (stripes & 1 << nth != 0).then(|| self.stripes[nth].hold()))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        // Relaxed: who needs the value of one moment compares the counts of stripes.
-        self.counts.len.load(Ordering::Relaxed)
-    }
-
-    /// Notes variables made and unset; the caller is moving.
-    pub(crate) fn count_made(&self, made: usize, unset: usize) {
-        if made > unset {
-            self.counts.len.fetch_add(made - unset, Ordering::Relaxed);
-        } else if unset > made {
-            self.counts.len.fetch_sub(unset - made, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes room for more variables, if there is so much.
-    pub(crate) fn take_room(&self, more: usize) -> Result<(), Error> {
-        let limit = self.max_entries;
-        if limit == usize::MAX || more == 0 {
-            return Ok(());
-        }
-        let take = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= limit);
-        let taken = &self.counts.room_taken;
-        taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .map(drop)
-            .map_err(|held| Error::full(held, more, limit))
-    }
-
-    /// Returns room that was taken.
-    pub(crate) fn return_room(&self, less: usize) {
-        if self.max_entries != usize::MAX && less > 0 {
-            self.counts.room_taken.fetch_sub(less, Ordering::Relaxed);
-        }
-    }
-
-    /// Lets nobody change it from now on; the caller holds all stripes.
-    pub(crate) fn close(&self) {
-        // Relaxed, as all of it: the locks order it.
-        self.counts.is_gone.store(true, Ordering::Relaxed);
-    }
-
-    /// Tells whether it was unset; the caller holds a stripe.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.counts.is_gone.load(Ordering::Relaxed)
     }
 }
 
@@ -160,24 +101,40 @@ impl<K: Hash + Eq, V> Core<K, V> {
     pub(crate) fn steady<R>(&self, mut look: impl FnMut(&Pin<'_, K, Slot<V>>) -> R) -> R {
         let pin = self.shelf.pin();
         let busy = Busy::enter();
-        let mut tries = 0;
-        while tries < TRIES || busy.is_none() {
-            if tries > 0 {
+        for nth in 0..TRIES {
+            if nth > 0 {
                 yield_now();
             }
-            tries += 1;
-            let moves = self.stripes.each_ref().map(Stripe::moves);
-            if moves.contains(&None) {
-                continue;
-            }
-            let answer = look(&pin);
-            let mut noted = self.stripes.iter().zip(moves.into_iter().flatten());
-            if !noted.any(|(stripe, moves)| stripe.has_moved_since(moves)) {
+            if let Some(answer) = self.glance(&pin, &mut look) {
                 return answer;
             }
         }
-        let _locks = self.lock(ALL);
-        look(&pin)
+        if busy.is_some() {
+            let _locks = self.lock(ALL);
+            return look(&pin);
+        }
+        let _asking = self.tally.pause.ask();
+        loop {
+            if let Some(answer) = self.glance(&pin, &mut look) {
+                return answer;
+            }
+            yield_now();
+        }
+    }
+
+    /// Looks once, without a lock; in vain, if something changed meanwhile.
+    fn glance<R>(
+        &self,
+        pin: &Pin<'_, K, Slot<V>>,
+        look: &mut impl FnMut(&Pin<'_, K, Slot<V>>) -> R,
+    ) -> Option<R> {
+        let moves = self.stripes.each_ref().map(Stripe::moves);
+        if moves.contains(&None) {
+            return None;
+        }
+        let answer = look(pin);
+        let mut noted = self.stripes.iter().zip(moves.into_iter().flatten());
+        (!noted.any(|(stripe, moves)| stripe.has_moved_since(moves))).then_some(answer)
     }
 
     /// Changes a count in place by `sum`, which is of a few instructions. None if the array was
@@ -196,6 +153,9 @@ impl<K: Hash + Eq, V> Core<K, V> {
         let stripe = &self.stripes[Self::stripe_of(key)];
         let pin = self.shelf.pin();
         let _busy = Busy::enter_to_change()?;
+        if self.tally.pause.is_asked_for() {
+            return Ok(Some(None));
+        }
         let Some(_brief) = stripe.brief() else { return Ok(Some(None)) };
         if self.is_gone() {
             return Ok(None);
@@ -272,7 +232,7 @@ impl<K: Hash + Eq, V> Held<'_, K, V> {
     {
         match slot.and_then(|slot| self.core.legend.cell(slot, &value)) {
             Some((cell, bits)) => {
-                let _moving = self.stripe.moving();
+                let _moving = self.moving();
                 cell.set(bits);
             }
             None => self.put(key.to_owned(), value, 0),
@@ -281,9 +241,16 @@ impl<K: Hash + Eq, V> Held<'_, K, V> {
 
     #[inline]
     fn put(&self, key: K, value: V, made: usize) {
-        let _moving = self.stripe.moving();
+        let _moving = self.moving();
         self.pin.put(key, self.core.legend.slot(value));
         self.core.count_made(made, 0);
+    }
+
+    /// Begins to change what others see, when no look asks for a pause.
+    #[inline]
+    fn moving(&self) -> stripe::Moving<'_> {
+        self.core.tally.pause.wait();
+        self.stripe.moving()
     }
 
     fn unset<Q>(&self, key: &Q)
@@ -291,7 +258,7 @@ impl<K: Hash + Eq, V> Held<'_, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let moving = self.stripe.moving();
+        let moving = self.moving();
         self.pin.remove(key);
         self.core.count_made(0, 1);
         drop(moving);

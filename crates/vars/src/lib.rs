@@ -66,6 +66,8 @@
 //!                  |            +--> cell  a count that is changed in place
 //!                  +--> shelf   the index behind guards (papaya) --> hash
 //!                  +--> busy    who may not update now
+//!                  +--> pause   updates wait for a look that may take no lock
+//!                  +--> tally   how many variables there are and may be
 //!
 //! count  what can be counted      glob  patterns of names      error  why an update was refused
 //! copies  counts that a view has lent
@@ -88,10 +90,12 @@ mod hash;
 mod home;
 mod nested;
 pub mod nsv;
+mod pause;
 mod shelf;
 mod slot;
 mod stripe;
 mod sync;
+mod tally;
 mod update;
 mod vars;
 mod view;

@@ -123,13 +123,18 @@ pub(crate) fn view<K: Hash + Eq, V, R>(
     mut look: impl for<'v> FnMut(&'v View<'_, K, V>) -> Result<R, Moved<'v>>,
 ) -> R {
     let busy = Busy::enter();
+    let mut asking = None;
     let mut tries = 0;
     loop {
-        let is_held = tries >= TRIES && busy.is_some();
-        let view = core.map_or(View { seen: None }, |core| View::new(core, is_held));
-        let _locks = core.filter(|_| is_held).map(|core| core.lock(ALL));
-        if tries > 0 && !is_held {
+        let is_last = tries >= TRIES && busy.is_some();
+        let view = core.map_or(View { seen: None }, |core| View::new(core, is_last));
+        let _locks = core.filter(|_| is_last).map(|core| core.lock(ALL));
+        if tries > 0 && !is_last {
             yield_now();
+        }
+        if tries >= TRIES && !is_last && asking.is_none() {
+            // Kept beyond this run: each thread can spoil only one more.
+            asking = core.map(|core| core.tally.pause.ask());
         }
         tries += 1;
         if let Ok(answer) = look(&view) {
