@@ -11,7 +11,8 @@ use std::hash::Hash;
 
 /// Every update can be refused with [`is_reentrant`](Error::is_reentrant), from within a closure
 /// that an array is running, and those that make a variable with [`is_full`](Error::is_full).
-/// What was refused has changed nothing.
+/// What was refused has changed nothing: an array of a [`Vars`](crate::Vars) that was made for it is
+/// gone again when it returns.
 impl<K, V, H> Array<K, V, H>
 where
     K: Hash + Eq,
@@ -96,7 +97,8 @@ where
     /// Makes of a variable whatever `update` makes of its value, and returns that. `None` stands for
     /// a variable that is not set, before and after.
     ///
-    /// `update` runs once, under the lock of the key; it may read any array and update none.
+    /// `update` runs once, under the lock of the key; it may read any array and update none. If it
+    /// leaves a variable that is not set as it is, that makes no array of a [`Vars`](crate::Vars).
     ///
     /// # Errors
     ///
@@ -214,12 +216,17 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         V: Count,
     {
-        self.home.change(true, |core| Ok(Some(V::BITS.map(|bits| core.legend.learn(bits)))))?;
-        self.make_or_change(key, |now| {
-            let now = now.copied().unwrap_or_default();
-            let sum = sum(now).ok_or_else(|| overflow(now))?;
-            Ok((Change::Put(sum), sum))
-        })
+        let counted = self.home.change(true, |core: &Core<K, V>| {
+            let Some(held) = core.hold(key)? else { return Ok(None) };
+            let count = |now: Option<&V>| {
+                let now = now.copied().unwrap_or_default();
+                let sum = sum(now).ok_or_else(|| overflow(now))?;
+                V::BITS.into_iter().for_each(|bits| core.legend.learn(bits));
+                Ok((Change::Put(sum), sum))
+            };
+            held.change(key, count).map(Some)
+        })?;
+        Ok(counted.expect("an array that is not there is made"))
     }
 
     /// Adds pieces to the end of a string or a list, which begins empty, and returns the whole.

@@ -11,10 +11,17 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, const_unless_loom, lock};
 use std::fmt;
 use std::hash::Hash;
 
+/// All arrays, as one who makes or looks for one has them.
+type Arrays<'p, K, V> = Pin<'p, String, Box<Core<K, V>>>;
+
 /// Named arrays, made for the first variable that is set in them.
 ///
 /// It can be a `static`. To look an array up by its name takes no lock and writes nothing shared;
 /// to make or to unset one, or to list the names, takes a lock for a moment.
+///
+/// An array is there from when an update begins that may set its first variable. If that sets none,
+/// since it is refused, panics, or has nothing to set, the array is gone again when it is over,
+/// unless another thread has set something in it meanwhile.
 ///
 /// # Examples
 ///
@@ -56,6 +63,8 @@ impl<K, V> Vars<K, V> {
     }
 
     /// Limits how many arrays there can be. Each takes more than a kilobyte, be it empty.
+    ///
+    /// One more can be taken by each thread that is just making one, even if it comes to nothing.
     ///
     /// Default: no limit. Set one wherever a client has a say in names.
     ///
@@ -136,10 +145,7 @@ impl<K: Hash + Eq, V> Vars<K, V> {
             // Who holds one of these may finish; who waits finds it closed and makes another.
             let _locks = core.lock(ALL);
             if !core.is_gone() {
-                let _names = lock(&self.names);
-                core.close();
-                pin.remove(name);
-                self.len.fetch_sub(1, Ordering::Relaxed);
+                self.end(name, core, &pin);
                 return Ok(true);
             }
         }
@@ -158,6 +164,8 @@ impl<K: Hash + Eq, V> Vars<K, V> {
         mut attempt: impl FnMut(&Core<K, V>) -> Result<Option<R>, Error>,
     ) -> Result<Option<R>, Error> {
         let pin = self.arrays.pin();
+        // Dropped when the update is over, also by a panic.
+        let mut _fresh = None;
         loop {
             match pin.get(name) {
                 Some(core) => {
@@ -165,25 +173,63 @@ impl<K: Hash + Eq, V> Vars<K, V> {
                         return Ok(Some(answer));
                     }
                 }
-                None if or_make => self.make(name, &pin)?,
+                None if or_make => _fresh = self.make(name, &pin)?,
                 None => return Ok(None),
             }
         }
     }
 
+    /// Makes an array, unless another thread has.
     #[cold]
-    fn make(&self, name: &str, pin: &Pin<'_, String, Box<Core<K, V>>>) -> Result<(), Error> {
+    fn make<'p>(
+        &'p self,
+        name: &'p str,
+        pin: &'p Arrays<'_, K, V>,
+    ) -> Result<Option<Fresh<'p, K, V>>, Error> {
         let _busy = Busy::enter_to_change()?;
         let _names = lock(&self.names);
         if pin.get(name).is_some() {
-            return Ok(());
+            return Ok(None);
         }
         if self.len() >= self.max_arrays {
             return Err(Error::too_many_arrays(self.max_arrays));
         }
         pin.put(name.to_owned(), Box::new(Core::new(self.max_entries)));
         self.len.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(pin.get(name).map(|core| Fresh { vars: self, name, core, pin }))
+    }
+}
+
+impl<K, V> Vars<K, V> {
+    /// Ends an array that is there; the caller holds all its stripes.
+    fn end(&self, name: &str, core: &Core<K, V>, pin: &Arrays<'_, K, V>) {
+        let _names = lock(&self.names);
+        core.close();
+        pin.remove(name);
+        self.len.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An array that this thread has made for an update.
+struct Fresh<'p, K, V> {
+    vars: &'p Vars<K, V>,
+    name: &'p str,
+    core: &'p Core<K, V>,
+    pin: &'p Arrays<'p, K, V>,
+}
+
+impl<K, V> Drop for Fresh<'_, K, V> {
+    /// Ends it, if nobody has set anything in it; the thread holds no stripe.
+    fn drop(&mut self) {
+        if self.core.was_set() {
+            return;
+        }
+        // Who holds one of these may yet set something; who waits finds it closed, and makes
+        // another, which is his to end.
+        let _locks = self.core.lock(ALL);
+        if !self.core.was_set() && !self.core.is_gone() {
+            self.vars.end(self.name, self.core, self.pin);
+        }
     }
 }
 

@@ -245,3 +245,65 @@ fn nothing_is_set_in_an_array_that_was_unset() {
         assert_eq!(vars.len(), usize::from(now.is_some()));
     });
 }
+
+/// It takes its array away again, but never one in which the other has set something.
+#[test]
+fn nothing_is_lost_with_an_array_that_was_made_in_vain() {
+    loom::model(|| {
+        let vars: Arc<Vars<u8, u8>> = Arc::new(Vars::new().max_arrays(1));
+        let in_vain = |vars: &Vars<u8, u8>| {
+            assert_eq!(vars.array("a").update(&0, |_| None).unwrap(), None);
+        };
+        beside(&vars, in_vain, |vars| vars.array("a").set(&1, 1).unwrap());
+        assert_eq!((vars.array("a").get(&1), vars.len()), (Some(1), 1));
+    });
+}
+
+#[test]
+fn two_that_make_an_array_in_vain_leave_none() {
+    loom::model(|| {
+        let vars: Arc<Vars<u8, u8>> = Arc::new(Vars::new().max_arrays(1));
+        let overflow = |vars: &Vars<u8, u8>| {
+            assert!(vars.array("a").decr(&0, 1).unwrap_err().is_overflow());
+        };
+        let nothing = |vars: &Vars<u8, u8>| vars.array("a").merge([]).unwrap();
+        beside(&vars, overflow, nothing);
+        assert!(!vars.exists("a") && vars.is_empty());
+    });
+}
+
+/// Each holds a stripe, or both want the same; and each may ask the other to pause.
+#[test]
+fn two_closures_that_look_at_all_of_their_array_end() {
+    few_switches(|| {
+        let array = array([(0, 0), (1, 0)]);
+        let look = |key: u8| {
+            move |array: &Array<u8, u8>| {
+                let sum = |_| {
+                    let all = array.snapshot();
+                    assert_eq!(all.len(), 2);
+                    Some(1 + all.iter().map(|(_, value)| value).sum::<u8>())
+                };
+                array.update(&key, sum).unwrap();
+            }
+        };
+        beside(&array, look(0), look(1));
+        let now = (array.get(&0).unwrap(), array.get(&1).unwrap());
+        assert!([(1, 1), (1, 2), (2, 1)].contains(&now), "{now:?}");
+    });
+}
+
+/// A look from within a closure sees one moment, however often it is spoiled.
+#[test]
+fn a_look_from_a_closure_never_sees_a_second_count_without_the_first() {
+    few_switches(|| {
+        let array = counts([(0, 1), (1, 1)]);
+        let count = |array: &Array<u8, u8>| {
+            array.incr(&0, 1).unwrap();
+            array.incr(&1, 1).unwrap();
+        };
+        let [second, first] =
+            beside(&array, count, |array| array.view(|_| Ok(array.get_many([&1, &0]))));
+        assert!(first == Some(2) || second == Some(1), "{first:?} {second:?}");
+    });
+}
