@@ -27,6 +27,8 @@ use crate::record::Record;
 use crate::store::{Census, Cleaned, Store, Swap};
 
 const STRIPES: usize = 16;
+/// Accounts of each stripe that are looked at when one has to go for another.
+const LOOKED_AT: usize = 16;
 
 type Map<V> = HashMap<u128, V, foldhash::fast::RandomState>;
 
@@ -44,7 +46,18 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Calendar {
     sessions: Notes,
+    /// Of what only names the session that it went on as.
+    passed: Notes,
     accounts: Notes,
+}
+
+impl Calendar {
+    fn of(&mut self, record: &Record) -> &mut Notes {
+        match record.successor {
+            Some(_) => &mut self.passed,
+            None => &mut self.sessions,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -82,6 +95,16 @@ impl Notes {
         self.due.split_off(self.due.len().saturating_sub(budget))
     }
 
+    /// Up to so many names of those that expire first.
+    fn first(&self, most: usize) -> Vec<u128> {
+        let later = self.buckets.values().flatten();
+        self.due.iter().chain(later).copied().take(most).collect()
+    }
+
+    fn count(&self) -> usize {
+        self.due.len() + self.buckets.values().map(HashSet::len).sum::<usize>()
+    }
+
     fn count_over(&self, now_ms: u64) -> usize {
         let over = self.buckets.range(..=now_ms).map(|(_, names)| names.len());
         self.due.len() + over.sum::<usize>()
@@ -96,7 +119,8 @@ impl Default for MemoryStore {
 
 impl MemoryStore {
     /// A store of at most `max_sessions` sessions; one more is refused. A session takes about 300
-    /// bytes beside its values.
+    /// bytes beside its values. There are as many accounts at most: for one more, one whose sessions
+    /// have all ended is forgotten early, with the networks that it was seen from.
     ///
     /// # Panics
     /// When `max_sessions` is 0.
@@ -121,12 +145,20 @@ impl MemoryStore {
         expires_ms.div_ceil(width_ms).saturating_mul(width_ms)
     }
 
-    /// Notes that a session expires in another bucket than before, if it does.
+    /// Notes that a session expires in another bucket than before, if it does, or that it is only the
+    /// name of another one now.
     fn note(&self, name: u128, before: Option<&Record>, now: Option<&Record>) {
-        let bucket = |record: &Record| self.bucket(record.expires_ms());
-        let (from, to) = (before.map(bucket), now.map(bucket));
-        if from != to {
-            self.calendar(name).lock().sessions.shift(name, from, to);
+        let place =
+            |record: &Record| (self.bucket(record.expires_ms()), record.successor.is_some());
+        if before.map(place) == now.map(place) {
+            return;
+        }
+        let mut calendar = self.calendar(name).lock();
+        if let Some(before) = before {
+            calendar.of(before).shift(name, Some(place(before).0), None);
+        }
+        if let Some(now) = now {
+            calendar.of(now).shift(name, None, Some(place(now).0));
         }
     }
 
@@ -153,6 +185,42 @@ impl MemoryStore {
             Compute::Aborted(why) => Err(why),
             Compute::Inserted(..) | Compute::Removed(..) => unreachable!("it is replaced"),
         }
+    }
+
+    /// Removes those of these sessions that have expired, and notes the others anew.
+    fn remove_over(&self, due: Vec<u128>, now_ms: u64) -> usize {
+        let sessions = self.sessions.pin();
+        let is_over = |_: &u128, record: &Arc<Record>| !record.is_live(now_ms);
+        let mut removed = 0;
+        for name in due {
+            match sessions.remove_if(&name, is_over) {
+                Ok(found) => removed += usize::from(found.is_some()),
+                Err((_, alive)) => self.note(name, None, Some(alive)),
+            }
+        }
+        removed
+    }
+
+    /// Makes room for one account more: of some that end first, one without a session goes.
+    fn has_room_for_an_account(&self) -> bool {
+        let (sessions, accounts) = (self.sessions.pin(), self.accounts.pin());
+        if accounts.len() < self.max_sessions {
+            return true;
+        }
+        let is_idle = |_: &u128, account: &Account| {
+            account.handles.iter().all(|handle| sessions.get(&handle.number()).is_none())
+        };
+        for calendar in &self.calendars {
+            let first = calendar.lock().accounts.first(LOOKED_AT);
+            for name in first {
+                if let Ok(Some((_, account))) = accounts.remove_if(&name, is_idle) {
+                    let from = Some(self.bucket(account.expires_ms));
+                    calendar.lock().accounts.shift(name, from, None);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// Takes up to `budget` names out of what is over, from all calendars in turn.
@@ -245,6 +313,9 @@ impl Store for MemoryStore {
     fn save_user(&self, expected: u64, mut account: Account, _: u64) -> Result<bool, Error> {
         let name = user_name(account.user());
         account.version = expected + 1;
+        if expected == 0 && !self.has_room_for_an_account() {
+            return Err(Error::full(self.max_sessions));
+        }
         let accounts = self.accounts.pin();
         let computed = accounts.compute(name, |entry| match entry {
             Some((_, now)) if now.version == expected => Operation::Insert(account.clone()),
@@ -264,33 +335,38 @@ impl Store for MemoryStore {
     }
 
     fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {
-        let due = self.due(now_ms, budget, |calendar| &mut calendar.sessions);
-        let sessions = self.sessions.pin();
-        let is_over = |_: &u128, record: &Arc<Record>| !record.is_live(now_ms);
-        let mut removed = 0;
-        for &name in &due {
-            match sessions.remove_if(&name, is_over) {
-                Ok(found) => removed += usize::from(found.is_some()),
-                Err((_, alive)) => self.note(name, None, Some(alive)),
+        let sessions = self.due(now_ms, budget, |calendar| &mut calendar.sessions);
+        let passed = self.due(now_ms, budget, |calendar| &mut calendar.passed);
+        let accounts = self.due(now_ms, budget, |calendar| &mut calendar.accounts);
+        let is_more = [&sessions, &passed, &accounts].iter().any(|due| due.len() == budget);
+        let removed = self.remove_over(sessions, now_ms);
+        let mut others = self.remove_over(passed, now_ms);
+        let kept = self.accounts.pin();
+        let is_over = |_: &u128, account: &Account| account.expires_ms <= now_ms;
+        for name in accounts {
+            match kept.remove_if(&name, is_over) {
+                Ok(found) => others += usize::from(found.is_some()),
+                Err((_, alive)) => {
+                    let to = Some(self.bucket(alive.expires_ms));
+                    self.calendar(name).lock().accounts.shift(name, None, to);
+                }
             }
         }
-        let accounts = self.accounts.pin();
-        for name in self.due(now_ms, budget, |calendar| &mut calendar.accounts) {
-            if let Err((_, alive)) =
-                accounts.remove_if(&name, |_, account| account.expires_ms <= now_ms)
-            {
-                let to = Some(self.bucket(alive.expires_ms));
-                self.calendar(name).lock().accounts.shift(name, None, to);
-            }
-        }
-        Ok(Cleaned { removed, is_more: due.len() == budget })
+        Ok(Cleaned { removed, others, is_more: is_more && budget > 0 })
     }
 
     fn census(&self, now_ms: u64) -> Census {
-        let over = |calendar: &Mutex<Calendar>| calendar.lock().sessions.count_over(now_ms) as u64;
-        let all = self.sessions.len() as u64;
+        let (mut backlog, mut accounts, mut passed) = (0, 0, 0);
+        for calendar in &self.calendars {
+            let calendar = calendar.lock();
+            let over = calendar.passed.count_over(now_ms);
+            backlog += calendar.sessions.count_over(now_ms) + over;
+            passed += calendar.passed.count() - over;
+            accounts += calendar.accounts.count_over(now_ms);
+        }
         // Notes are behind by as much as others are doing now.
-        let backlog = self.calendars.iter().map(over).sum::<u64>().min(all);
-        Census::new(all - backlog, backlog)
+        let all = self.sessions.len();
+        let live = all.saturating_sub(backlog + passed);
+        Census::new(live as u64, (backlog.min(all) + accounts) as u64)
     }
 }

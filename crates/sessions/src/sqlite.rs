@@ -6,7 +6,8 @@
 //! larder_account        (name), with an index on the time of expiry
 //! ```
 //! The end of a row is when it expires, rounded up to a sixteenth of the idle time, so that there
-//! are some twenty ends. Clean-up removes neighbours: a few pages, however many rows there are, where
+//! are some twenty ends; they are even, and one more is the end of what only names the session that
+//! it went on as, which is not counted as one. Clean-up removes neighbours: a few pages, however many rows there are, where
 //! rows in the order of their handles would each dirty a page of its own. Who looks for a handle
 //! looks under each end, the latest first, since what is in use was put off last: one look mostly,
 //! and twenty for what is not there.
@@ -74,11 +75,13 @@ const CLEAN_ALL: &str = "DELETE FROM larder_session_row WHERE end_ms = ?1";
 const DROP_END: &str = "DELETE FROM larder_session_end WHERE end_ms = ?1";
 const CLEAN_USERS: &str = "DELETE FROM larder_account WHERE name IN
     (SELECT name FROM larder_account WHERE expires_ms <= ?1 LIMIT ?2)";
+/// An index alone is counted, of a bounded number.
+const USERS_OVER: &str = "SELECT count(*) FROM
+    (SELECT 1 FROM larder_account WHERE expires_ms <= ?1 LIMIT 100000)";
 const IS_ANY_OVER: &str = "SELECT EXISTS (SELECT 1 FROM larder_session_end WHERE end_ms <= ?1)
     OR EXISTS (SELECT 1 FROM larder_account WHERE expires_ms <= ?1)";
-const CENSUS: &str =
-    "SELECT coalesce(sum(count), 0), coalesce(sum(count) FILTER (WHERE end_ms <= ?1), 0)
-    FROM larder_session_end";
+const CENSUS: &str = "SELECT coalesce(sum(count) FILTER (WHERE end_ms > ?1 AND end_ms & 1 = 0), 0),
+    coalesce(sum(count) FILTER (WHERE end_ms <= ?1), 0) FROM larder_session_end";
 
 /// Sessions in the tables `larder_session_row`, `larder_session_end` and `larder_account` of a
 /// SQLite database, which other processes may share. Each check is a query.
@@ -137,10 +140,15 @@ impl SqliteStore {
         self.pool.transact(work).map_err(|e| Error::store(what, e))
     }
 
-    /// Under which end a row lies.
-    fn end_ms(&self, expires_ms: u64) -> i64 {
+    /// Under which end a row lies that expires then.
+    fn end_ms(&self, expires_ms: u64, is_passed: bool) -> i64 {
         let width_ms = self.width_ms.load(Ordering::Relaxed);
-        number(expires_ms.div_ceil(width_ms).saturating_mul(width_ms))
+        let end_ms = number(expires_ms.div_ceil(width_ms).saturating_mul(width_ms)) & !1;
+        end_ms + i64::from(is_passed)
+    }
+
+    fn end_of(&self, record: &Record) -> i64 {
+        self.end_ms(record.expires_ms(), record.successor.is_some())
     }
 
     fn decode(&self, row: &Row) -> Option<Arc<Record>> {
@@ -187,32 +195,40 @@ fn count_moved(tx: &Connection, from_ms: i64, to_ms: i64) -> rusqlite::Result<()
 
 /// Removes up to `budget` rows of what is over, end by end, and the ends themselves; returns how
 /// many rows there were.
-fn remove_over(tx: &Connection, now_ms: i64, budget: usize) -> rusqlite::Result<usize> {
-    let mut removed = 0;
-    while removed < budget {
+fn remove_over(tx: &Connection, now_ms: i64, budget: usize) -> rusqlite::Result<Cleaned> {
+    let mut cleaned = Cleaned::default();
+    let mut left = budget;
+    while left > 0 {
         let first = tx.prepare_cached(FIRST_OVER)?.query_row([now_ms], |row| row.get(0))?;
         let Some(end_ms): Option<i64> = first else { break };
         let mut beyond = tx.prepare_cached(BEYOND)?;
         let beyond: Option<Vec<u8>> =
-            beyond.query_row(params![end_ms, budget - removed], |row| row.get(0)).optional()?;
-        match beyond {
+            beyond.query_row(params![end_ms, left], |row| row.get(0)).optional()?;
+        let removed = match beyond {
             Some(beyond) => {
                 let some = tx.prepare_cached(CLEAN_BEFORE)?.execute(params![end_ms, beyond])?;
                 count(tx, end_ms, -(some as i64))?;
-                removed += some;
+                some
             }
             None => {
-                removed += tx.prepare_cached(CLEAN_ALL)?.execute([end_ms])?;
+                let all = tx.prepare_cached(CLEAN_ALL)?.execute([end_ms])?;
                 tx.prepare_cached(DROP_END)?.execute([end_ms])?;
+                all
             }
+        };
+        left -= removed;
+        match end_ms & 1 {
+            0 => cleaned.removed += removed,
+            _ => cleaned.others += removed,
         }
     }
-    Ok(removed)
+    cleaned.is_more = left == 0;
+    Ok(cleaned)
 }
 
 impl Store for SqliteStore {
     fn prepare(&self, sessions: Duration, _: Duration) {
-        self.width_ms.store((millis(sessions) / 16).max(1), Ordering::Relaxed);
+        self.width_ms.store(((millis(sessions) / 16) & !1).max(2), Ordering::Relaxed);
     }
 
     fn load(&self, handle: Handle, now_ms: u64) -> Result<Option<Arc<Record>>, Error> {
@@ -224,7 +240,7 @@ impl Store for SqliteStore {
 
     fn create(&self, handle: Handle, record: Record, _: u64) -> Result<(), Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
-        let end_ms = self.end_ms(record.expires_ms());
+        let end_ms = self.end_of(&record);
         self.write("store a session", |tx| {
             let row = params![end_ms, name, number(record.expires_ms()), record.version(), body];
             tx.prepare_cached(CREATE)?.execute(row)?;
@@ -241,7 +257,7 @@ impl Store for SqliteStore {
     ) -> Result<Swap, Error> {
         let (name, body) = (handle.to_bytes(), record.encode());
         let (version, expires_ms) = (record.version(), record.expires_ms());
-        let end_ms = self.end_ms(expires_ms);
+        let end_ms = self.end_of(&record);
         let found = self.write("store a session", |tx| {
             let found = find(tx, LOAD, params![name, number(now_ms)])?;
             if let Some(now) = found.as_ref().filter(|now| now.version == expected) {
@@ -260,10 +276,12 @@ impl Store for SqliteStore {
 
     fn touch(&self, handle: Handle, expires_ms: u64, now_ms: u64) -> Result<bool, Error> {
         let name = handle.to_bytes();
-        let end_ms = self.end_ms(expires_ms);
+        let end_ms = self.end_ms(expires_ms, false);
         self.write("touch a session", |tx| {
             let found = find(tx, LOAD, params![name, number(now_ms)])?;
-            if let Some(now) = found.as_ref().filter(|now| now.expires_ms < expires_ms) {
+            // What another one went on as is touched in its place.
+            let is_due = |now: &&Row| now.expires_ms < expires_ms && now.end_ms & 1 == 0;
+            if let Some(now) = found.as_ref().filter(is_due) {
                 let row = params![now.end_ms, name, end_ms, number(expires_ms)];
                 tx.prepare_cached(TOUCH)?.execute(row)?;
                 count_moved(tx, now.end_ms, end_ms)?;
@@ -315,21 +333,25 @@ impl Store for SqliteStore {
         if !is_any {
             return Ok(Cleaned::default());
         }
-        let removed = self.write("clean up sessions", |tx| {
-            tx.prepare_cached(CLEAN_USERS)?.execute(params![now, budget])?;
-            remove_over(tx, now, budget)
-        })?;
-        Ok(Cleaned { removed, is_more: removed == budget })
+        self.write("clean up sessions", |tx| {
+            let users = tx.prepare_cached(CLEAN_USERS)?.execute(params![now, budget])?;
+            let mut cleaned = remove_over(tx, now, budget)?;
+            cleaned.others += users;
+            cleaned.is_more = budget > 0 && (cleaned.is_more || users == budget);
+            Ok(cleaned)
+        })
     }
 
     fn census(&self, now_ms: u64) -> Census {
         let counted = self.read("count sessions", |conn| {
+            let now = [number(now_ms)];
+            let users = conn.prepare_cached(USERS_OVER)?.query_row(now, |row| row.get(0))?;
             let mut census = conn.prepare_cached(CENSUS)?;
-            census.query_row([number(now_ms)], |row| Ok((row.get(0)?, row.get(1)?)))
+            census.query_row(now, |row| Ok((row.get(0)?, row.get(1)?, users)))
         });
         // What can't be counted is not there for now.
-        let (all, backlog): (u64, u64) = counted.unwrap_or_default();
-        let mut census = Census::new(all.saturating_sub(backlog), backlog);
+        let (live, backlog, users): (u64, u64, u64) = counted.unwrap_or_default();
+        let mut census = Census::new(live, backlog + users);
         census.waits = self.pool.writer().metrics().waits;
         census.foreign = self.foreign.load(Ordering::Relaxed);
         census
@@ -362,9 +384,10 @@ mod tests {
             let plan = plan(&conn, sql);
             assert!(plan.contains("PRIMARY KEY (end_ms=?"), "{sql}: {plan}");
         }
-        for sql in [LOAD, REVOKE, BEYOND, CENSUS, FIRST_OVER, IS_ANY_OVER] {
+        for sql in [LOAD, REVOKE, BEYOND, CENSUS, FIRST_OVER, IS_ANY_OVER, USERS_OVER] {
             let plan = plan(&conn, sql);
             assert!(!plan.contains("SCAN row") && !plan.contains("SCAN larder_session_row"));
+            assert!(!plan.contains("SCAN larder_account"), "{sql}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
         }
     }

@@ -94,7 +94,8 @@ pub trait Store: Send + Sync + 'static {
     /// When the store fails.
     fn save_user(&self, expected: u64, account: Account, now_ms: u64) -> Result<bool, Error>;
 
-    /// Removes at most about `budget` expired sessions. Looks at nothing that has not expired.
+    /// Removes at most about `budget` expired sessions, and as many accounts that have expired. Looks
+    /// at nothing that has not.
     ///
     /// # Errors
     /// When the store fails.
@@ -219,6 +220,9 @@ pub enum Swap {
 pub struct Cleaned {
     /// Sessions removed.
     pub removed: usize,
+    /// What else has expired and was removed: accounts, and what named the session that another one
+    /// went on as.
+    pub others: usize,
     /// Is there more to remove already?
     pub is_more: bool,
 }
@@ -227,13 +231,14 @@ pub struct Cleaned {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Census {
-    /// Sessions that have not expired, as far as they are counted.
+    /// Sessions that have not expired, as far as they are counted. One that was renewed is one.
     pub live: u64,
-    /// Sessions that have expired and are not removed yet, as far as they are counted.
+    /// Sessions and accounts that have expired and are not removed yet, as far as they are counted.
     pub backlog: u64,
     /// Writers that had to wait for another.
     pub waits: u64,
-    /// Files or rows that are cut short, altered, or not ours: passed over.
+    /// Files or rows that are cut short, altered, or not ours: passed over. Each counts once, as far
+    /// as they are told apart.
     pub foreign: u64,
 }
 

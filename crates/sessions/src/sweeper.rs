@@ -99,7 +99,7 @@ impl Pace {
     fn note(&mut self, backlog: u64, cleaned: Cleaned) {
         if !cleaned.is_more {
             self.budget = LEAST;
-        } else if backlog <= cleaned.removed as u64 {
+        } else if backlog <= (cleaned.removed + cleaned.others) as u64 {
             self.budget = self.budget.max((2 * self.budget).min(MOST_UNCOUNTED));
         }
     }
@@ -164,7 +164,7 @@ mod tests {
             let budget = pace.budget(backlog);
             let removed = budget.min(all);
             all -= removed;
-            pace.note(backlog, Cleaned { removed, is_more: all > 0 });
+            pace.note(backlog, Cleaned { removed, others: 0, is_more: all > 0 });
             (ticks, largest) = (ticks + 1, largest.max(budget));
         }
         assert_eq!(pace.budget(0), LEAST, "and is at ease again");
