@@ -139,6 +139,10 @@ impl<S: Store> Session<'_, S> {
             },
             None => Passed::On(record),
         };
+        let goes_on = |known: &Known| {
+            known.heir.is_none() && known.record.user().is_none_or(|before| before == user)
+        };
+        let is_another = matches!(passed, Passed::ToAnother(_)) || !old.is_some_and(goes_on);
         match passed {
             Passed::On(record) => self.go_on(handle, record),
             // Two logins from one old session: each has its own new one.
@@ -147,6 +151,9 @@ impl<S: Store> Session<'_, S> {
                 None => return self.lost(),
             },
             Passed::Gone => return self.lost(),
+        }
+        if is_another {
+            self.sessions.count(Event::Created);
         }
         Ok(login)
     }

@@ -11,7 +11,7 @@ use crate::store::Census;
 pub struct Metrics {
     /// What the store holds: live sessions, the backlog of the clean-up, waits of writers.
     pub census: Census,
-    /// Sessions created.
+    /// Sessions created: one that goes on under another id is not another one.
     pub created: u64,
     /// Expired sessions removed by this process.
     pub expired: u64,

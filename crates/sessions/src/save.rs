@@ -177,6 +177,7 @@ impl<S: Store> Session<'_, S> {
         let now_ms = self.sessions.now_ms();
         let record = self.fresh(now_ms, None)?;
         let (handle, record) = self.begin(record, now_ms)?;
+        self.sessions.count(Event::Created);
         self.state = State::Known(Known { handle, record: Arc::new(record), heir: None });
         self.changes.clear();
         Ok(Saved::Stored)
@@ -204,7 +205,6 @@ impl<S: Store> Session<'_, S> {
         let id = SessionId::generate()?;
         let handle = id.handle();
         self.sessions.store().create(handle, record.clone(), now_ms)?;
-        self.sessions.count(Event::Created);
         self.reply = Reply::Set(id);
         Ok((handle, record))
     }
