@@ -73,6 +73,12 @@ impl Account {
         self.seen.iter().filter(move |(_, at_ms)| *at_ms >= since_ms).map(|(network, _)| *network)
     }
 
+    /// Are these the bytes of an account, whosever it is, and all of them?
+    #[cfg(unix)]
+    pub(crate) fn is_framed(bytes: &[u8]) -> bool {
+        Fields::of(bytes, MAGIC).is_some()
+    }
+
     /// All of it, as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let capacity = 64 + self.user.len() + 21 * self.handles.len() + 20 * self.seen.len();

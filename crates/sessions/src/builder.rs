@@ -44,8 +44,8 @@ impl<S: Store> Builder<S> {
         Builder { store, config }
     }
 
-    /// How long a session lasts after its last use, at least. It may last two sixteenths and a
-    /// second longer: that is how seldom its end is put off. Default 30 minutes.
+    /// How long a session lasts after its last use, at least. It may last two sixteenths and two
+    /// seconds longer: that is how seldom its end is put off. Default 30 minutes.
     ///
     /// # Panics
     /// When under one second.

@@ -111,6 +111,12 @@ impl Record {
         self
     }
 
+    /// Are these the bytes of a record, and all of them?
+    #[cfg(unix)]
+    pub(crate) fn is_framed(bytes: &[u8]) -> bool {
+        Fields::of(bytes, MAGIC).is_some()
+    }
+
     /// All of it but the idle end, as bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::new(MAGIC, 128 + self.values.len_bytes());

@@ -1,11 +1,13 @@
 //! The directories of a shelf, one for each span of time in which files expire.
 
+use std::collections::HashSet;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -14,6 +16,8 @@ use rustix::io::Errno;
 const READ_AT_ONCE: usize = 4096;
 /// A file that is longer is none of ours.
 const MAX_FILE_BYTES: usize = 64 << 20;
+/// Of a bucket so many spoiled files are told apart; there may be more.
+const MAX_SPOILED: usize = 4096;
 
 /// A directory of files that expire at its end.
 pub(crate) struct Bucket {
@@ -26,6 +30,8 @@ pub(crate) struct Bucket {
     count: AtomicI64,
     /// Names in it that are no session's, when it was counted.
     pub(crate) foreign: AtomicU64,
+    /// Names of sessions under which something else was found, by whoever looked.
+    spoiled: Mutex<HashSet<u128>>,
     pub(crate) is_counted: AtomicBool,
 }
 
@@ -48,6 +54,7 @@ impl Bucket {
             identity,
             count: AtomicI64::new(0),
             foreign: AtomicU64::new(0),
+            spoiled: Mutex::default(),
             is_counted: AtomicBool::new(false),
         })
     }
@@ -73,10 +80,35 @@ impl Bucket {
         self.count.fetch_add(change, Ordering::Relaxed);
     }
 
-    pub(crate) fn counted(&self, count: u64, foreign: u64) {
-        self.count.store(count as i64, Ordering::Relaxed);
+    /// Its names were counted, since there was this [`tally`](Bucket::tally): what was added and
+    /// removed by this process meanwhile is added to them.
+    pub(crate) fn counted(&self, count: u64, foreign: u64, since: i64) {
+        self.count.fetch_add(count as i64 - since, Ordering::Relaxed);
         self.foreign.store(foreign, Ordering::Relaxed);
         self.is_counted.store(true, Ordering::Relaxed);
+    }
+
+    /// The count as it is kept: below zero while more was removed than was counted.
+    pub(crate) fn tally(&self) -> i64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the file of this name is none of ours; once, however often it is looked at.
+    pub(crate) fn note_spoiled(&self, name: u128) {
+        let mut spoiled = self.spoiled.lock();
+        if spoiled.len() < MAX_SPOILED {
+            spoiled.insert(name);
+        }
+    }
+
+    /// Names that are no session's, and files that are none under the name of one.
+    pub(crate) fn count_foreign(&self) -> u64 {
+        self.foreign.load(Ordering::Relaxed) + self.spoiled.lock().len() as u64
+    }
+
+    /// Does it hold nothing but what names the session that another one went on as?
+    pub(crate) fn is_passed(&self) -> bool {
+        !self.end_s.is_multiple_of(2)
     }
 
     /// Reads a file. A link is not followed, and a FIFO does not block.
@@ -175,15 +207,62 @@ fn read_on(file: &OwnedFd, begun: &[u8]) -> io::Result<Look> {
     }
 }
 
-/// The buckets that there were at a generation of the table, the latest first.
+/// The buckets that there were at a generation of the table, in the order of the looks: the latest
+/// first, but those that no session of this store could have come to after all others.
 pub(crate) struct Table {
     pub(crate) generation: u64,
     pub(crate) buckets: Vec<Arc<Bucket>>,
+    /// Ends under which there is something else: a file, or a directory that can't be read.
+    pub(crate) taken: Vec<u64>,
+    /// Other names, which are none of ours.
+    pub(crate) foreign: u64,
+    /// Were there more than are kept open? Then these were the right ones at this time.
+    pub(crate) cut_at_s: Option<u64>,
+}
+
+/// What is in the directory of a shelf.
+#[derive(Default)]
+pub(crate) struct Listing {
+    pub(crate) ends: Vec<u64>,
+    pub(crate) foreign: u64,
+}
+
+impl Listing {
+    /// Lists a shelf in which these names are ours, beside the ends of buckets.
+    pub(crate) fn of(path: &std::path::Path, ours: &[&str]) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in std::fs::read_dir(path)? {
+            let name = entry?.file_name();
+            match name.to_str().map(|name| (parse_end(name), ours.contains(&name))) {
+                Some((Some(end_s), _)) => listing.ends.push(end_s),
+                Some((None, true)) => {}
+                _ => listing.foreign += 1,
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// Is it that what is under a bucket's name is no bucket of ours? Every other fault, such as that
+/// too many files are open, is one: a session that can't be looked for is not gone.
+pub(crate) fn is_foreign(e: &io::Error) -> bool {
+    let errors = [Errno::NOTDIR, Errno::LOOP, Errno::ACCESS, Errno::PERM, Errno::NXIO];
+    Errno::from_io_error(e).is_some_and(|e| errors.contains(&e))
 }
 
 impl Table {
     pub(crate) fn bucket(&self, end_s: u64) -> Option<&Arc<Bucket>> {
         self.buckets.iter().find(|bucket| bucket.end_s == end_s)
+    }
+
+    pub(crate) fn knows(&self, end_s: u64) -> bool {
+        self.bucket(end_s).is_some() || self.taken.contains(&end_s)
+    }
+
+    /// What is foreign, as far as it was looked at.
+    pub(crate) fn count_foreign(&self) -> u64 {
+        let inside = self.buckets.iter().map(|bucket| bucket.count_foreign());
+        self.foreign + self.taken.len() as u64 + inside.sum::<u64>()
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::file::bucket::Bucket;
+use crate::file::bucket::{Bucket, is_foreign};
 use crate::file::shelf::{Found, Shelf, name_text};
 use crate::file::stripes::Turn;
 
@@ -37,15 +37,16 @@ impl Held<'_> {
         self.between(|| Ok(())).map(drop)
     }
 
-    /// Writes the file, in place of the one that was found `at` this bucket, and returns for how
-    /// long a copy is good. `None`: that one expired meanwhile, and was cleaned up.
+    /// Writes the file, in place of the one that was found `at` this bucket, into the bucket of this
+    /// end, and returns for how long a copy is good. `None`: that one expired meanwhile, and was
+    /// cleaned up.
     pub(crate) fn publish(
         &self,
         bytes: &[u8],
         at: Option<&Arc<Bucket>>,
-        expires_ms: u64,
+        end_s: u64,
     ) -> Result<Option<u64>, Error> {
-        self.in_bucket(expires_ms, |to| self.publish_in(to, bytes, at))
+        self.in_bucket(end_s, |to| self.publish_in(to, bytes, at))
     }
 
     fn publish_in(
@@ -77,14 +78,13 @@ impl Held<'_> {
         published
     }
 
-    /// Does something in the bucket for this time. If it finds nothing, that may be the bucket:
+    /// Does something in the bucket of this end. If it finds nothing, that may be the bucket:
     /// another process, whose clock is ahead, may have removed it. Then it is made anew.
     fn in_bucket(
         &self,
-        expires_ms: u64,
+        end_s: u64,
         work: impl Fn(&Bucket) -> Result<Option<u64>, Error>,
     ) -> Result<Option<u64>, Error> {
-        let end_s = self.shelf.end_s(expires_ms);
         let mut to = self.shelf.bucket(end_s)?;
         for _ in 0..REMOVALS {
             let done = work(&to)?;
@@ -92,15 +92,18 @@ impl Held<'_> {
             if done.is_some() || to.is_in(&self.shelf.root).map_err(fail)? {
                 return Ok(done);
             }
-            to = self.shelf.make(end_s)?;
+            to = match self.shelf.make(to.end_s)? {
+                Some(made) => made,
+                None => self.shelf.bucket(end_s)?,
+            };
         }
         Err(self.shelf.failed("write to", io::ErrorKind::NotFound.into()))
     }
 
-    /// Moves the file to the bucket for another time. `None`: it expired meanwhile.
-    pub(crate) fn shift(&self, at: &Bucket, expires_ms: u64) -> Result<Option<u64>, Error> {
+    /// Moves the file to the bucket of another end. `None`: it expired meanwhile.
+    pub(crate) fn shift(&self, at: &Bucket, end_s: u64) -> Result<Option<u64>, Error> {
         let text = name_text(self.name);
-        self.in_bucket(expires_ms, |to| {
+        self.in_bucket(end_s, |to| {
             let shifted = self.between(|| at.rename(&text, to, &text))?;
             if shifted.is_some() {
                 at.add(-1);
@@ -110,13 +113,39 @@ impl Held<'_> {
         })
     }
 
-    /// Removes the file. `None`: it expired meanwhile.
+    /// Removes the file that was found there, and each other one of its name: a copy that somebody
+    /// has restored would be found next. `None`: there was none any more.
     pub(crate) fn remove(&self, at: &Bucket) -> Result<Option<u64>, Error> {
-        let removed = self.between(|| at.unlink(&name_text(self.name)))?;
-        if removed.is_some() {
-            at.add(-1);
+        let table = self.shelf.table();
+        let beyond = self.shelf.beyond(&table)?;
+        self.between(|| {
+            let mut is_any = self.unlink_in(at)?;
+            for bucket in &table.buckets {
+                is_any |= self.unlink_in(bucket)?;
+            }
+            for end_s in beyond {
+                match Bucket::open(&self.shelf.root, end_s) {
+                    Ok(bucket) => is_any |= self.unlink_in(&bucket)?,
+                    Err(e) if e.kind() == io::ErrorKind::NotFound || is_foreign(&e) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            is_any.then_some(()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
+
+    /// Unlinks what has the name in a bucket, and says whether there was a file.
+    fn unlink_in(&self, bucket: &Bucket) -> io::Result<bool> {
+        match bucket.unlink(&name_text(self.name)) {
+            Ok(()) => {
+                bucket.add(-1);
+                Ok(true)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            // Somebody's directory, which is no session.
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory => Ok(false),
+            Err(e) => Err(e),
         }
-        Ok(removed)
     }
 
     /// Does something between the beginning and the end of a write, in which no copy is good.
@@ -143,10 +172,11 @@ mod tests {
 
     /// A shelf with one file that expires in a minute, and what was found of it.
     fn with_one(dir: &tempfile::TempDir, name: u128) -> (Shelf, Found) {
-        let shelf = Shelf::open(dir.path().join("shelf"), false, Duration::from_secs(5)).unwrap();
+        let path = dir.path().join("shelf");
+        let shelf = Shelf::open(path, |_| true, false, Duration::from_secs(5)).unwrap();
         shelf.prepare(Duration::from_secs(16 * 60));
         let held = shelf.lock(name).unwrap();
-        held.publish(b"old", None, NOW_MS + 60_000).unwrap().unwrap();
+        held.publish(b"old", None, shelf.end_s(NOW_MS + 60_000)).unwrap().unwrap();
         let found = held.find(NOW_MS).unwrap().unwrap();
         drop(held);
         (shelf, found)
@@ -161,7 +191,8 @@ mod tests {
             let (shelf, found) = with_one(&dir, 7);
             let held = shelf.lock(7).unwrap();
             found.bucket.unlink(&name_text(7)).unwrap();
-            let published = held.publish(b"new", Some(&found.bucket), NOW_MS + later_ms).unwrap();
+            let end_s = shelf.end_s(NOW_MS + later_ms);
+            let published = held.publish(b"new", Some(&found.bucket), end_s).unwrap();
             assert_eq!(published, None);
             assert!(held.find(NOW_MS).unwrap().is_none());
         }
@@ -173,7 +204,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let (shelf, found) = with_one(&dir, 7);
             let held = shelf.lock(7).unwrap();
-            let published = held.publish(b"new", Some(&found.bucket), NOW_MS + later_ms).unwrap();
+            let end_s = shelf.end_s(NOW_MS + later_ms);
+            let published = held.publish(b"new", Some(&found.bucket), end_s).unwrap();
             assert!(published.is_some());
             assert_eq!(held.find(NOW_MS).unwrap().unwrap().bytes, b"new");
             let table = shelf.table();

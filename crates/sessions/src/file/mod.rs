@@ -22,7 +22,6 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::account::Account;
@@ -36,9 +35,6 @@ use shelf::{Found, Shelf};
 
 const MARKER: &str = "larder-sessions";
 const FORMAT_LINE: &str = "larder sessions 1";
-
-/// Counts of buckets are made anew so often.
-const RECOUNT_MS: u64 = 10 * 60 * 1000;
 
 /// Sessions in files, a file a session.
 ///
@@ -56,8 +52,6 @@ pub struct FileStore {
     sessions: Shelf,
     accounts: Shelf,
     copies: Copies,
-    /// When the buckets were last counted anew, by the clean-up.
-    recounted_ms: AtomicU64,
     /// Keeps the lock on the directory.
     _user: File,
 }
@@ -108,11 +102,11 @@ impl FileSettings {
             std::path::absolute(&self.dir).map_err(|e| Error::io("resolve", &self.dir, e))?;
         claim(&root)?;
         let user = lock(&root, self.is_alone)?;
+        let shelf = |name, is_ours| Shelf::open(root.join(name), is_ours, self.is_alone, self.wait);
         Ok(FileStore {
-            sessions: Shelf::open(root.join("sessions"), self.is_alone, self.wait)?,
-            accounts: Shelf::open(root.join("accounts"), self.is_alone, self.wait)?,
+            sessions: shelf("sessions", Record::is_framed)?,
+            accounts: shelf("accounts", Account::is_framed)?,
             copies: Copies::new(self.copies),
-            recounted_ms: AtomicU64::new(0),
             _user: user,
         })
     }
@@ -177,17 +171,17 @@ impl FileStore {
     }
 
     /// What was found, if it is a session, live or not.
-    fn decode(&self, found: &Found) -> Option<Arc<Record>> {
+    fn decode(&self, name: u128, found: &Found) -> Option<Arc<Record>> {
         let record = Record::decode(&found.bytes, found.bucket.end_s.saturating_mul(1000));
         if record.is_none() {
-            self.sessions.note_foreign();
+            found.bucket.note_spoiled(name);
         }
         record.map(Arc::new)
     }
 
     /// What was found, if it is a session and live; a copy is kept of it.
     fn accept(&self, name: u128, found: &Found, now_ms: u64) -> Option<Arc<Record>> {
-        let record = self.decode(found).filter(|record| record.is_live(now_ms))?;
+        let record = self.decode(name, found).filter(|record| record.is_live(now_ms))?;
         if let Some(generation) = found.generation {
             self.copies.put(name, generation, Arc::clone(&record), now_ms);
         }
@@ -202,8 +196,15 @@ impl FileStore {
         Ok(found.and_then(|found| self.accept(name, &found, now_ms)))
     }
 
-    fn keep(&self, name: u128, generation: u64, record: Record, now_ms: u64) -> Arc<Record> {
+    /// The end of the bucket of a session. What only names the session that it went on as is in
+    /// buckets of its own, by the odd seconds, so that sessions are counted by their names' number.
+    fn end_s(&self, record: &Record) -> u64 {
         let end_s = self.sessions.end_s(record.expires_ms());
+        end_s + u64::from(record.successor.is_some())
+    }
+
+    fn keep(&self, name: u128, generation: u64, record: Record, now_ms: u64) -> Arc<Record> {
+        let end_s = self.end_s(&record);
         let record = Arc::new(record.with_expires_ms(end_s.saturating_mul(1000)));
         self.copies.put(name, generation, Arc::clone(&record), now_ms);
         record
@@ -243,8 +244,9 @@ impl Store for FileStore {
 
     fn create(&self, handle: Handle, record: Record, now_ms: u64) -> Result<(), Error> {
         let name = handle.number();
+        self.sessions.tell(now_ms);
         let held = self.sessions.lock(name)?;
-        let published = held.publish(&record.encode(), None, record.expires_ms())?;
+        let published = held.publish(&record.encode(), None, self.end_s(&record))?;
         let gone = || self.sessions.failed("write to", io::ErrorKind::NotFound.into());
         self.keep(name, published.ok_or_else(gone)?, record, now_ms);
         Ok(())
@@ -266,7 +268,7 @@ impl Store for FileStore {
             Some(now) if now.version != expected => return Ok(Swap::Moved(now)),
             Some(_) => {}
         }
-        Ok(match held.publish(&bytes, Some(&found.bucket), record.expires_ms())? {
+        Ok(match held.publish(&bytes, Some(&found.bucket), self.end_s(&record))? {
             Some(generation) => Swap::Stored(self.keep(name, generation, record, now_ms)),
             None => Swap::Gone,
         })
@@ -277,10 +279,12 @@ impl Store for FileStore {
         let held = self.sessions.lock(name)?;
         let Some(found) = held.find(now_ms)? else { return Ok(false) };
         let Some(now) = self.accept(name, &found, now_ms) else { return Ok(false) };
-        if found.bucket.end_s >= self.sessions.end_s(expires_ms) {
+        let end_s = self.sessions.end_s(expires_ms);
+        // What it went on as is touched in its place.
+        if found.bucket.end_s >= end_s || now.successor.is_some() {
             return Ok(true);
         }
-        let Some(generation) = held.shift(&found.bucket, expires_ms)? else { return Ok(false) };
+        let Some(generation) = held.shift(&found.bucket, end_s)? else { return Ok(false) };
         self.keep(name, generation, Record::clone(&now).with_expires_ms(expires_ms), now_ms);
         Ok(true)
     }
@@ -289,12 +293,12 @@ impl Store for FileStore {
         let name = handle.number();
         let held = self.sessions.lock(name)?;
         // Whatever the clock here says: another process may be behind, and take it for alive.
-        let Some(found) = held.find(0)? else {
+        let Some(found) = self.sessions.find_anywhere(name)? else {
             // Cleaned up by one that is ahead; of those who are behind, who has a copy is told.
             held.outdate()?;
             return Ok(None);
         };
-        let last = self.decode(&found);
+        let last = self.decode(name, &found);
         // Or another process has cleaned it up just now: what it went on as is to be ended all the same.
         held.remove(&found.bucket)?;
         self.copies.remove(name);
@@ -314,34 +318,33 @@ impl Store for FileStore {
         }
         account.version = expected + 1;
         let at = found.as_ref().map(|found| &found.bucket);
-        let stored = held.publish(&account.encode(), at, account.expires_ms())?;
+        let end_s = self.accounts.end_s(account.expires_ms());
+        let stored = held.publish(&account.encode(), at, end_s)?;
         Ok(stored.is_some())
     }
 
     fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {
-        let cleaned = self.sessions.clean(now_ms, budget)?;
-        self.accounts.clean(now_ms, budget)?;
-        if now_ms.saturating_sub(self.recounted_ms.load(Ordering::Relaxed)) >= RECOUNT_MS {
-            self.recounted_ms.store(now_ms, Ordering::Relaxed);
-            self.sessions.recount();
-        }
-        self.sessions.count_some(budget)?;
+        let mut cleaned = self.sessions.clean(now_ms, budget)?;
+        let accounts = self.accounts.clean(now_ms, budget)?;
+        cleaned.others += accounts.removed + accounts.others;
+        cleaned.is_more |= accounts.is_more;
+        self.sessions.count_some(now_ms)?;
+        self.accounts.count_some(now_ms)?;
         Ok(cleaned)
     }
 
     fn census(&self, now_ms: u64) -> Census {
         let mut census = Census::new(0, 0);
-        for bucket in &self.sessions.table().buckets {
-            match bucket.is_over(now_ms) {
-                true => census.backlog += bucket.count(),
-                false => census.live += bucket.count(),
-            }
-            census.foreign += bucket.foreign.load(Ordering::Relaxed);
-        }
         for shelf in [&self.sessions, &self.accounts] {
+            let table = shelf.table();
+            let over = table.buckets.iter().filter(|bucket| bucket.is_over(now_ms));
+            census.backlog += over.map(|bucket| bucket.count()).sum::<u64>();
             census.waits += shelf.stripes.waits();
-            census.foreign += shelf.foreign.load(Ordering::Relaxed);
+            census.foreign += table.count_foreign();
         }
+        let table = self.sessions.table();
+        let live = table.buckets.iter().filter(|bucket| !bucket.is_over(now_ms));
+        census.live = live.filter(|bucket| !bucket.is_passed()).map(|bucket| bucket.count()).sum();
         census
     }
 }
@@ -351,7 +354,7 @@ impl FileStore {
     fn account(&self, user: &str, found: Option<&Found>) -> Account {
         let Some(found) = found else { return Account::new(user) };
         Account::decode(&found.bytes, user).unwrap_or_else(|| {
-            self.accounts.note_foreign();
+            found.bucket.note_spoiled(user_name(user));
             Account::new(user)
         })
     }

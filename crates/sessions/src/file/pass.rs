@@ -4,6 +4,9 @@
 //! so that whatever is still in this one has expired; one that is moved while we look at its name is
 //! not there to be unlinked. The listing is kept open from one step to the next: directories don't
 //! shrink, and to list again from the start would pass over all that has gone.
+//!
+//! What other processes add and remove is known by counting names, of some buckets at each step, and
+//! anew when all were counted and some time has passed: a count that has begun is brought to its end.
 
 use std::collections::HashSet;
 use std::fs::{self, ReadDir};
@@ -17,8 +20,8 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::file::bucket::Bucket;
-use crate::file::shelf::{Shelf, ends_in};
+use crate::file::bucket::{Bucket, Table, is_foreign};
+use crate::file::shelf::Shelf;
 use crate::id::parse_name;
 use crate::store::Cleaned;
 
@@ -27,9 +30,19 @@ use crate::store::Cleaned;
 pub(crate) struct Pass {
     open: Option<Open>,
     counting: Option<Counting>,
+    /// When the buckets were last begun to be counted anew.
+    recounted_ms: u64,
     /// Buckets with something in them that can't be unlinked: somebody else's directory.
     stuck: HashSet<u64>,
 }
+
+/// Counts of buckets are made anew so often, unless that takes longer.
+const RECOUNT_MS: u64 = 10 * 60 * 1000;
+/// A step counts so many names at least: a fraction of a millisecond, and four million in the time
+/// between two counts, if there are four steps a second.
+const LEAST_COUNTED: u64 = 2000;
+/// Of more a step counts such a part, so that a count is over in time however many there are.
+const STEPS: u64 = RECOUNT_MS / 250 / 2;
 
 /// A bucket that is being emptied.
 struct Open {
@@ -45,6 +58,7 @@ impl Shelf {
         // Another thread is at it.
         let Some(mut pass) = self.pass.try_lock() else { return Ok(cleaned) };
         let Pass { open, stuck, .. } = &mut *pass;
+        self.tell(now_ms);
         let mut left = budget;
         while left > 0 {
             let now = match &mut *open {
@@ -55,7 +69,11 @@ impl Shelf {
                 },
             };
             let (seen, removed) = now.empty(left).map_err(|e| self.failed("clean up", e))?;
-            (left, cleaned.removed) = (left - seen, cleaned.removed + removed);
+            left -= seen;
+            match now.bucket.is_passed() {
+                true => cleaned.others += removed,
+                false => cleaned.removed += removed,
+            }
             if left > 0 {
                 let (end_s, is_stuck) = (now.bucket.end_s, now.is_stuck);
                 *open = None;
@@ -75,7 +93,7 @@ impl Shelf {
     /// Opens the oldest bucket that is over.
     fn next_over(&self, stuck: &HashSet<u64>, now_ms: u64) -> Result<Option<Open>, Error> {
         let fail = |e| self.failed("list", e);
-        let mut ends = ends_in(&self.path).map_err(fail)?;
+        let mut ends = self.list()?.ends;
         ends.retain(|end_s| end_s.saturating_mul(1000) <= now_ms && !stuck.contains(end_s));
         ends.sort_unstable();
         for end_s in ends {
@@ -85,8 +103,7 @@ impl Shelf {
             match listed {
                 Ok((names, bucket)) => return Ok(Some(Open { bucket, names, is_stuck: false })),
                 // Another process was quicker, or it is a file of somebody's.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) if e.kind() == io::ErrorKind::NotADirectory => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound || is_foreign(&e) => {}
                 Err(e) => return Err(fail(e)),
             }
         }
@@ -107,44 +124,73 @@ impl Shelf {
         }
     }
 
-    /// Counts the names of buckets that are not counted, at most `budget` of them.
-    pub(crate) fn count_some(&self, budget: usize) -> Result<(), Error> {
+    /// Counts names of buckets that are not counted, or have to be counted anew, for one step.
+    pub(crate) fn count_some(&self, now_ms: u64) -> Result<(), Error> {
         let Some(mut pass) = self.pass.try_lock() else { return Ok(()) };
-        let counting = match pass.counting.take() {
-            Some(counting) => Some(counting),
-            None => self.next_uncounted()?,
-        };
-        let Some(mut counting) = counting else { return Ok(()) };
-        if counting.go_on(budget).map_err(|e| self.failed("list", e))? {
-            counting.bucket.counted(counting.count, counting.foreign);
-        } else {
-            pass.counting = Some(counting);
+        let table = self.table();
+        self.begin_anew(&mut pass, &table, now_ms);
+        let mut left = self.names_a_step(&table);
+        while left > 0 {
+            let counting = match pass.counting.take() {
+                Some(counting) => counting,
+                None => match self.next_uncounted(&table)? {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            left = self.go_on(&mut pass, counting, left)?;
         }
         Ok(())
     }
 
-    fn next_uncounted(&self) -> Result<Option<Counting>, Error> {
-        let table = self.table();
-        let is_new = |bucket: &&Arc<Bucket>| !bucket.is_counted.load(Ordering::Relaxed);
-        let Some(bucket) = table.buckets.iter().find(is_new) else { return Ok(None) };
-        match fs::read_dir(self.dir(bucket.end_s)) {
-            Ok(names) => {
-                let bucket = Arc::clone(bucket);
-                Ok(Some(Counting { bucket, names, count: 0, foreign: 0 }))
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                bucket.counted(0, 0);
-                Ok(None)
-            }
-            Err(e) => Err(self.failed("list", e)),
+    /// Has all buckets counted anew if it is time, and if they all were.
+    fn begin_anew(&self, pass: &mut Pass, table: &Table, now_ms: u64) {
+        let is_counted = |bucket: &Arc<Bucket>| bucket.is_counted.load(Ordering::Relaxed);
+        let is_first = pass.recounted_ms == 0;
+        if now_ms.abs_diff(pass.recounted_ms) < RECOUNT_MS {
+            return;
+        }
+        if table.buckets.iter().all(is_counted) {
+            pass.recounted_ms = now_ms;
+            let begin = |bucket: &Arc<Bucket>| bucket.is_counted.store(false, Ordering::Relaxed);
+            table.buckets.iter().for_each(begin);
+        } else if is_first {
+            pass.recounted_ms = now_ms;
         }
     }
 
-    /// Has all buckets counted anew.
-    pub(crate) fn recount(&self) {
-        for bucket in &self.table().buckets {
-            bucket.is_counted.store(false, Ordering::Relaxed);
+    fn names_a_step(&self, table: &Table) -> u64 {
+        let known = table.buckets.iter().map(|bucket| bucket.count()).sum::<u64>();
+        LEAST_COUNTED.max(known / STEPS)
+    }
+
+    /// Counts at most so many names; returns how many are left of these if it has come to the end.
+    fn go_on(&self, pass: &mut Pass, mut counting: Counting, most: u64) -> Result<u64, Error> {
+        let seen = counting.go_on(most).map_err(|e| self.failed("list", e))?;
+        if seen < most {
+            counting.bucket.counted(counting.count, counting.foreign, counting.since);
+        } else {
+            pass.counting = Some(counting);
         }
+        Ok(most - seen)
+    }
+
+    fn next_uncounted(&self, table: &Table) -> Result<Option<Counting>, Error> {
+        let is_new = |bucket: &&Arc<Bucket>| !bucket.is_counted.load(Ordering::Relaxed);
+        for bucket in table.buckets.iter().filter(is_new) {
+            let since = bucket.tally();
+            match fs::read_dir(self.dir(bucket.end_s)) {
+                Ok(names) => {
+                    let bucket = Arc::clone(bucket);
+                    return Ok(Some(Counting { bucket, names, count: 0, foreign: 0, since }));
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => bucket.counted(0, 0, since),
+                // What is known of it is all there will be.
+                Err(e) if is_foreign(&e) => bucket.is_counted.store(true, Ordering::Relaxed),
+                Err(e) => return Err(self.failed("list", e)),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -154,13 +200,15 @@ struct Counting {
     names: ReadDir,
     count: u64,
     foreign: u64,
+    /// The bucket's tally when it was begun.
+    since: i64,
 }
 
 impl Counting {
-    /// Counts up to `budget` names more; true when there are no more.
-    fn go_on(&mut self, budget: usize) -> io::Result<bool> {
+    /// Counts up to `most` names more, and returns how many: fewer when there are no more.
+    fn go_on(&mut self, most: u64) -> io::Result<u64> {
         let mut seen = 0;
-        for entry in self.names.by_ref().take(budget) {
+        for entry in self.names.by_ref().take(most as usize) {
             seen += 1;
             match entry?.file_name().as_bytes() {
                 name if parse_name(name).is_some() => self.count += 1,
@@ -168,7 +216,7 @@ impl Counting {
                 _ => self.foreign += 1,
             }
         }
-        Ok(seen < budget)
+        Ok(seen)
     }
 }
 
