@@ -66,7 +66,8 @@ impl<S: Store> Builder<S> {
         self
     }
 
-    /// How long the old id still works after a renewal, for the requests that were sent with it.
+    /// How long the old id still works after a renewal, for the requests that were sent with it; after
+    /// a login, for reading what was before it.
     /// Default 10 seconds.
     ///
     /// # Panics

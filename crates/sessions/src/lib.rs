@@ -35,7 +35,7 @@
 //! **Ids.** 192 bits of the system's generator, made here and never taken from a request. A store
 //! has their hashes only: who reads its directory can use none. A login, or a
 //! [renewal](Session::renew), makes a new one; requests under way with the old one go on for a
-//! moment ([`Builder::overlap`]), but don't see what the login gave.
+//! moment ([`Builder::overlap`]); after a login they see what was before it, and store nothing.
 //!
 //! **Times.** A session ends when it was not used for the idle time, and at its absolute end in any
 //! case. That it was used is written at most sixteen times an idle time.

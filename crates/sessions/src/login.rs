@@ -16,7 +16,7 @@ use crate::metrics::Event;
 use crate::network::Network;
 use crate::record::Record;
 use crate::renew::Passed;
-use crate::session::{Known, Session, State};
+use crate::session::{Changes, Known, Session, State};
 use crate::sessions::{Listed, Sessions};
 use crate::store::{Store, TRIES, live_of};
 
@@ -71,11 +71,12 @@ struct Candidate<'c> {
 impl<S: Store> Session<'_, S> {
     /// Logs a user in: gives the session a new id, a new absolute end, and the user. The values are
     /// kept, if the session was nobody's or the same user's; changes that were not saved are stored
-    /// with them, as by [`renew`](Session::renew). `address` is where the request came from, for the limit of networks.
+    /// with them, as by [`renew`](Session::renew). `address` is where the request came from, for the
+    /// limit of networks.
     ///
-    /// Requests under way with the old id read what was before the login for the
-    /// [`overlap`](crate::Builder::overlap), without the user; what they save is merged into the
-    /// new session.
+    /// Whoever had the old id may have planted it. Requests under way with it read what was before the
+    /// login for the [`overlap`](crate::Builder::overlap), and store nothing from now on: their saves
+    /// are [`Gone`](crate::Saved::Gone). Only [`logout`](Session::logout) ends the new session by it.
     ///
     /// # Errors
     /// When the store fails; [`is_too_large`](Error::is_too_large) when the session, or the user,
@@ -128,26 +129,26 @@ impl<S: Store> Session<'_, S> {
             return Ok(login);
         }
         let passed = match old {
-            Some(known) if known.heir.is_some() => Passed::On(record),
+            Some(known) if known.heir.is_some() => Passed::On(record, Changes::new()),
             Some(known) if known.record.user().is_none_or(|before| before == user) => {
                 self.succeed(known, handle, record, false, now_ms)?
             }
             // Another user's session ends here, at once and with all that is in it.
             Some(known) => match self.sessions.revoke_known(known, now_ms)? {
-                true => Passed::On(record),
+                true => Passed::On(record, Changes::new()),
                 false => Passed::Gone,
             },
-            None => Passed::On(record),
+            None => Passed::On(record, Changes::new()),
         };
         let goes_on = |known: &Known| {
             known.heir.is_none() && known.record.user().is_none_or(|before| before == user)
         };
-        let is_another = matches!(passed, Passed::ToAnother(_)) || !old.is_some_and(goes_on);
+        let is_another = matches!(passed, Passed::ToAnother(..)) || !old.is_some_and(goes_on);
         match passed {
-            Passed::On(record) => self.go_on(handle, record),
+            Passed::On(record, clashes) => self.go_on(handle, record, clashes),
             // Two logins from one old session: each has its own new one.
-            Passed::ToAnother(_) => match self.sessions.store().load(handle, now_ms)? {
-                Some(record) => self.go_on(handle, Record::clone(&record)),
+            Passed::ToAnother(_, clashes) => match self.sessions.store().load(handle, now_ms)? {
+                Some(record) => self.go_on(handle, Record::clone(&record), clashes),
                 None => return self.lost(),
             },
             Passed::Gone => return self.lost(),

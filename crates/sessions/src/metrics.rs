@@ -29,9 +29,10 @@ pub struct Metrics {
     pub saved: u64,
     /// Saves that found another version and were merged with it.
     pub merged: u64,
-    /// Saves refused for another's change of the same key.
+    /// Saves refused for another's change of the same key, and renewals and logins that left such a
+    /// change unsaved.
     pub conflicts: u64,
-    /// Saves refused since the session was revoked or had expired.
+    /// Saves refused since the session was revoked or had expired, or had another id by a login.
     pub gone: u64,
     /// Logins refused: by the limit of sessions or of networks.
     pub refused: u64,

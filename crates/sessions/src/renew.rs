@@ -10,9 +10,12 @@
 //! then it was revoked, and the new one is ended too. Two renewals at once: one wins 3; the other
 //! ends what it has made and goes on in what the winner made.
 //!
-//! Through the old id one reads the new session after a plain renewal, but not after a login: then
-//! one reads what was before, since whoever planted the old id in the browser has it too. What is
-//! saved through it goes to the new session in both cases.
+//! Through the old id one reads and saves the new session after a plain renewal, but not after a
+//! login: then one reads what was before, and stores nothing, since whoever planted the old id in
+//! the browser has it too.
+//!
+//! Changes that were not saved yet are merged by key, as by a save; but a renewal does not fail for a
+//! conflict. Theirs, which was acknowledged, stays; ours stays unsaved, and the next save is told.
 
 use std::sync::Arc;
 
@@ -21,24 +24,24 @@ use crate::error::Error;
 use crate::id::Handle;
 use crate::metrics::Event;
 use crate::record::{Record, Successor};
-use crate::save::changed;
-use crate::session::{Known, Reply, Session, State};
+use crate::session::{Changes, Known, Reply, Session, State};
 use crate::store::{Store, Swap, TRIES};
 
 /// What became of the old session.
 pub(crate) enum Passed {
-    /// It names the new one.
-    On(Record),
+    /// It names the new one, which has all changes but those that clash.
+    On(Record, Changes),
     /// Another request has renewed it: as this.
-    ToAnother(Handle),
+    ToAnother(Successor, Changes),
     /// It was revoked or has expired.
     Gone,
 }
 
 impl<S: Store> Session<'_, S> {
     /// Gives the session a new id, keeping the time at which it ends: when its rights change, or
-    /// from time to time. The changes that were not saved are stored with it, over what other requests
-    /// have stored meanwhile: save first to be told of a conflict.
+    /// from time to time. The changes that were not saved are stored with it. If another request
+    /// has changed one of these keys meanwhile, its value is there, and the change stays unsaved:
+    /// the next [`save`](Session::save) is the [`Conflict`](crate::Saved::Conflict).
     ///
     /// Requests under way with the old id go on in the same session for the
     /// [`overlap`](crate::Builder::overlap). Returns whether there is a new id: not if there is no
@@ -81,17 +84,12 @@ impl<S: Store> Session<'_, S> {
             self.sessions.relist(user, handle, record.ends_ms, now_ms)?;
         }
         match self.succeed(known, handle, record, true, now_ms)? {
-            Passed::On(record) => {
-                self.go_on(handle, record);
+            Passed::On(record, clashes) => {
+                self.go_on(handle, record, clashes);
                 Ok(true)
             }
-            Passed::ToAnother(other) => {
-                match self.sessions.store().load(other, now_ms)? {
-                    Some(record) => {
-                        self.state = State::Known(Known { handle: other, record, heir: None });
-                    }
-                    None => self.lose(),
-                }
+            Passed::ToAnother(other, _) => {
+                self.go_over(known, other, now_ms)?;
                 Ok(false)
             }
             Passed::Gone => {
@@ -120,10 +118,27 @@ impl<S: Store> Session<'_, S> {
     }
 
     /// The session is the new one from now on.
-    pub(crate) fn go_on(&mut self, handle: Handle, record: Record) {
+    pub(crate) fn go_on(&mut self, handle: Handle, record: Record, clashes: Changes) {
         self.state = State::Known(Known { handle, record: Arc::new(record), heir: None });
-        self.changes.clear();
+        self.changes.retain(|key, _| clashes.contains_key(key));
+        self.unsettled = clashes;
         self.sessions.count(Event::Renewed);
+        if !self.unsettled.is_empty() {
+            self.sessions.count(Event::Conflict);
+        }
+    }
+
+    /// The session is what another request has made of it.
+    fn go_over(&mut self, known: &Known, other: Successor, now_ms: u64) -> Result<(), Error> {
+        match self.sessions.store().load(other.handle, now_ms)? {
+            None => self.lose(),
+            Some(_) if !other.is_followed => self.stay_behind(known.clone(), other.handle),
+            Some(record) => {
+                self.unsettled = self.clashes(&known.record.values, &record.values);
+                self.state = State::Known(Known { handle: other.handle, record, heir: None });
+            }
+        }
+        Ok(())
     }
 
     /// Makes the old session name the new one, which takes over what others stored meanwhile.
@@ -138,6 +153,7 @@ impl<S: Store> Session<'_, S> {
         let store = self.sessions.store();
         let until_ms = now_ms.saturating_add(millis(self.sessions.inner().config.overlap));
         let mut now = Arc::clone(&known.record);
+        let mut clashes = self.clashes(&now.values, &now.values);
         for _ in 0..TRIES {
             let mut last = Record::clone(&now);
             last.version += 1;
@@ -145,16 +161,17 @@ impl<S: Store> Session<'_, S> {
             last.ends_ms = last.ends_ms.min(until_ms);
             last.expires_ms = last.expires_ms.min(last.ends_ms);
             match store.save(known.handle, now.version, last, now_ms)? {
-                Swap::Stored(_) => return Ok(Passed::On(record)),
+                Swap::Stored(_) => return Ok(Passed::On(record, clashes)),
                 Swap::Gone => return Ok(Passed::Gone),
                 Swap::Moved(moved) => now = moved,
             }
             if let Some(other) = now.successor {
-                return Ok(Passed::ToAnother(other.handle));
+                return Ok(Passed::ToAnother(other, clashes));
             }
             let expected = record.version;
             record.version += 1;
-            record.values = changed(&now.values, &self.changes);
+            clashes = self.clashes(&known.record.values, &now.values);
+            record.values = self.merged(&now.values, &clashes);
             match store.save(handle, expected, record.clone(), now_ms)? {
                 Swap::Stored(_) => {}
                 // All sessions of the user were ended, this one among them.

@@ -34,7 +34,7 @@ pub enum Saved {
     Merged,
     /// Nothing was stored: these keys were changed by another request meanwhile.
     Conflict(Vec<String>),
-    /// Nothing was stored: the session was revoked or has expired.
+    /// Nothing was stored: the session was revoked or has expired, or a login gave it another id.
     Gone,
 }
 
@@ -160,18 +160,17 @@ impl<S: Store> Session<'_, S> {
         };
         let saved = self.save_onto(known, &mut resolve)?;
         match &saved {
-            Saved::Gone => self.lose(),
             Saved::Conflict(_) => self.sessions.count(Event::Conflict),
             Saved::Merged => self.sessions.count(Event::Merged),
             Saved::Stored => self.sessions.count(Event::Saved),
-            Saved::Unchanged => {}
+            Saved::Unchanged | Saved::Gone => {}
         }
         Ok(saved)
     }
 
     fn create(&mut self) -> Result<Saved, Error> {
         if self.changes.values().all(Option::is_none) {
-            self.changes.clear();
+            self.settle();
             return Ok(Saved::Unchanged);
         }
         let now_ms = self.sessions.now_ms();
@@ -179,7 +178,7 @@ impl<S: Store> Session<'_, S> {
         let (handle, record) = self.begin(record, now_ms)?;
         self.sessions.count(Event::Created);
         self.state = State::Known(Known { handle, record: Arc::new(record), heir: None });
-        self.changes.clear();
+        self.settle();
         Ok(Saved::Stored)
     }
 
@@ -188,10 +187,8 @@ impl<S: Store> Session<'_, S> {
         let config = &self.sessions.inner().config;
         let ends_ms = config.ends_ms(now_ms);
         let mut record = Record::new(now_ms, ends_ms, config.expires_ms(now_ms).min(ends_ms));
-        record.values = from.map(|from| from.values.clone()).unwrap_or_default();
-        for (key, value) in &self.changes {
-            record.values.put(key, value.as_ref());
-        }
+        let values = from.map(|from| from.values.clone()).unwrap_or_default();
+        record.values = self.merged(&values, &self.clashes(&values, &values));
         self.check(&record.values)?;
         Ok(record)
     }
@@ -219,9 +216,17 @@ impl<S: Store> Session<'_, S> {
         let (mut handle, mut now) = (known.handle, Arc::clone(&known.record));
         let mut is_merged = false;
         for _ in 0..TRIES {
-            // It was renewed: what was meant for it is for what it became.
+            // It was renewed: what was meant for it is for what it became. After a login it is not:
+            // who planted the old id would store what the user takes for their own.
             if let Some(next) = now.successor {
-                let Some(found) = store.load(next.handle, now_ms)? else { return Ok(Saved::Gone) };
+                let Some(found) = store.load(next.handle, now_ms)? else {
+                    return Ok(self.not_stored());
+                };
+                if !next.is_followed {
+                    self.sessions.count(Event::Gone);
+                    self.stay_behind(known, next.handle);
+                    return Ok(Saved::Gone);
+                }
                 (handle, now, is_merged) = (next.handle, found, true);
                 continue;
             }
@@ -237,29 +242,20 @@ impl<S: Store> Session<'_, S> {
             next.expires_ms = next.expires_ms.max(expires_ms);
             match store.save(handle, now.version, next, now_ms)? {
                 Swap::Stored(record) => {
-                    self.keep(known, handle, record);
+                    self.settle();
+                    self.state = State::Known(Known { handle, record, heir: None });
                     return Ok(if is_merged { Saved::Merged } else { Saved::Stored });
                 }
                 Swap::Moved(record) => (now, is_merged) = (record, true),
-                Swap::Gone => return Ok(Saved::Gone),
+                Swap::Gone => return Ok(self.not_stored()),
             }
         }
         Err(Error::crowded(TRIES))
     }
 
-    /// Goes on with what was stored; but what became of it by a login is not to be read here.
-    fn keep(&mut self, known: Known, handle: crate::Handle, record: Arc<Record>) {
-        let is_same_user = record.user == known.record.user;
-        let changes = std::mem::take(&mut self.changes);
-        self.state = State::Known(match is_same_user {
-            true => Known { handle, record, heir: None },
-            false => {
-                let mut before = Record::clone(&known.record);
-                changes.iter().for_each(|(key, value)| before.values.put(key, value.as_ref()));
-                before.successor = Some(crate::record::Successor { handle, is_followed: false });
-                Known { record: Arc::new(before), heir: Some(handle), ..known }
-            }
-        });
+    fn not_stored(&mut self) -> Saved {
+        self.lose();
+        Saved::Gone
     }
 
     /// Puts the changes onto `values`; returns the keys about which nobody could decide.
@@ -271,7 +267,7 @@ impl<S: Store> Session<'_, S> {
     ) -> Result<Vec<String>, Error> {
         let mut clashes = Vec::new();
         for (key, mine) in &self.changes {
-            let (was, theirs) = (base.get(key), values.get(key).cloned());
+            let (was, theirs) = (self.read_of(key, base), values.get(key).cloned());
             if was == theirs.as_ref() {
                 values.put(key, mine.as_ref());
                 continue;
@@ -297,11 +293,26 @@ impl<S: Store> Session<'_, S> {
         }
         Ok(clashes)
     }
-}
 
-/// The same values, with the changes that a request has made.
-pub(crate) fn changed(values: &Values, changes: &Changes) -> Values {
-    let mut values = values.clone();
-    changes.iter().for_each(|(key, value)| values.put(key, value.as_ref()));
-    values
+    /// What this request has read of a key that it has changed.
+    fn read_of<'k>(&'k self, key: &str, base: &'k Values) -> Option<&'k Arc<[u8]>> {
+        self.unsettled.get(key).map_or_else(|| base.get(key), Option::as_ref)
+    }
+
+    /// The keys that this request has changed, and another one too, with what was read of them.
+    pub(crate) fn clashes(&self, base: &Values, theirs: &Values) -> Changes {
+        let clash = |key| {
+            let was = self.read_of(key, base);
+            (was != theirs.get(key)).then(|| (Box::from(key), was.cloned()))
+        };
+        self.changes.keys().map(|key| &**key).filter_map(clash).collect()
+    }
+
+    /// The same values, with the changes of this request but those that clash.
+    pub(crate) fn merged(&self, values: &Values, clashes: &Changes) -> Values {
+        let mut values = values.clone();
+        let clear = self.changes.iter().filter(|(key, _)| !clashes.contains_key(*key));
+        clear.for_each(|(key, value)| values.put(key, value.as_ref()));
+        values
+    }
 }

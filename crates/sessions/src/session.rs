@@ -28,6 +28,9 @@ pub struct Session<'a, S> {
     pub(crate) sessions: &'a Sessions<S>,
     pub(crate) state: State,
     pub(crate) changes: Changes,
+    /// What was read of those changed keys that a renewal or a login found changed by another request
+    /// too, and so left for a save to tell.
+    pub(crate) unsettled: Changes,
     pub(crate) reply: Reply,
 }
 
@@ -44,7 +47,7 @@ pub(crate) enum State {
 pub(crate) struct Known {
     pub(crate) handle: Handle,
     pub(crate) record: Arc<Record>,
-    /// What a login made of it: read is what was before, saved is there.
+    /// What a login made of it: read is what was before, and nothing is stored.
     pub(crate) heir: Option<Handle>,
 }
 
@@ -56,7 +59,13 @@ pub(crate) enum Reply {
 
 impl<'a, S: Store> Session<'a, S> {
     pub(crate) fn empty(sessions: &'a Sessions<S>) -> Self {
-        Session { sessions, state: State::Empty, changes: Changes::new(), reply: Reply::Nothing }
+        Session {
+            sessions,
+            state: State::Empty,
+            changes: Changes::new(),
+            unsettled: Changes::new(),
+            reply: Reply::Nothing,
+        }
     }
 
     pub(crate) fn known(sessions: &'a Sessions<S>, known: Known) -> Self {
@@ -189,7 +198,20 @@ impl<'a, S: Store> Session<'a, S> {
             self.state = State::Gone;
             self.reply = Reply::Clear;
         }
+        self.settle();
+    }
+
+    /// Nothing is changed any more: it was stored, or dropped.
+    pub(crate) fn settle(&mut self) {
         self.changes.clear();
+        self.unsettled.clear();
+    }
+
+    /// A login has given the session another id: by this one it is read as it was, and that is all.
+    /// The reply clears no cookie, since that may be the new one by now.
+    pub(crate) fn stay_behind(&mut self, known: Known, heir: Handle) {
+        self.settle();
+        self.state = State::Known(Known { heir: Some(heir), ..known });
     }
 
     /// Notes that what was opened is not there any more.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use kit::{ABSOLUTE, IDLE, color, cookie, sessions, start};
-use larder_sessions::{Login, Saved, Sessions, Store};
+use larder_sessions::{Choice, Login, Saved, Sessions, Store};
 
 on_each!(
     the_old_id_works_for_a_moment,
@@ -17,7 +17,11 @@ on_each!(
     parallel_requests_through_a_renewal_all_succeed,
     of_two_renewals_at_once_one_wins,
     the_planted_id_sees_nothing_of_the_login,
-    what_was_saved_during_the_login_is_kept,
+    a_request_under_way_gains_nothing_by_the_login,
+    what_was_saved_before_the_login_is_kept,
+    an_acknowledged_save_is_not_overwritten,
+    an_unsettled_change_stays_one,
+    whoever_renews_second_is_told_too,
     logout_by_the_old_id_is_one,
     another_users_values_are_not_taken_over,
     a_login_keeps_what_was_not_saved_yet,
@@ -128,17 +132,50 @@ fn the_planted_id_sees_nothing_of_the_login<S: Store>(store: S) {
         assert_eq!(attacker.user(), None);
         assert_eq!(attacker.get::<u32>("secret").unwrap(), None);
         assert_eq!(sessions.peek::<u32>([&*planted], "secret").unwrap(), None);
-        attacker.set("secret", &1).unwrap();
-        assert_eq!(attacker.save().unwrap(), Saved::Conflict(vec!["secret".into()]));
+        attacker.set("ship_to", "the thief's").unwrap();
+        assert_eq!(attacker.save().unwrap(), Saved::Gone);
+        assert_eq!(attacker.set_cookie(), None, "the browser may have the new one by now");
+        assert_eq!(color(&sessions, &planted).as_deref(), Some("red"), "what was before is read");
         assert!(!attacker.renew().unwrap());
         assert_eq!(attacker.user(), None);
     }
+    let victim = sessions.open([&*new]).unwrap();
+    assert_eq!(victim.get::<String>("ship_to").unwrap(), None);
     clock.advance(OVERLAP);
     assert!(sessions.open([&*planted]).unwrap().is_empty());
     assert_eq!(sessions.open([&*new]).unwrap().user(), Some("ann"));
 }
 
-fn what_was_saved_during_the_login_is_kept<S: Store>(store: S) {
+/// It was opened before the login, when the planted id was all there was.
+fn a_request_under_way_gains_nothing_by_the_login<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let planted = start(&sessions);
+    let mut saving = sessions.open([&*planted]).unwrap();
+    let mut renewing = sessions.open([&*planted]).unwrap();
+    let new = login(&sessions, &planted, "ann");
+    let mut victim = sessions.open([&*new]).unwrap();
+    victim.set("secret", &42).unwrap();
+    assert_eq!(victim.save().unwrap(), Saved::Stored);
+    for attacker in [&mut saving, &mut renewing] {
+        attacker.set("ship_to", "the thief's").unwrap();
+    }
+    assert_eq!(saving.save().unwrap(), Saved::Gone);
+    assert!(!renewing.renew().unwrap());
+    for mut attacker in [saving, renewing] {
+        assert_eq!((attacker.user(), attacker.set_cookie()), (None, None));
+        assert_eq!(attacker.get::<u32>("secret").unwrap(), None);
+        assert_eq!(attacker.get::<String>("color").unwrap().as_deref(), Some("red"));
+        attacker.set("ship_to", "the thief's").unwrap();
+        assert_eq!(attacker.save().unwrap(), Saved::Gone);
+        assert!(!attacker.renew().unwrap());
+        assert_eq!(attacker.end_others().unwrap(), 0);
+    }
+    let victim = sessions.open([&*new]).unwrap();
+    assert_eq!(victim.get::<String>("ship_to").unwrap(), None);
+    assert_eq!(victim.user(), Some("ann"));
+}
+
+fn what_was_saved_before_the_login_is_kept<S: Store>(store: S) {
     let (sessions, _) = sessions(store);
     let old = start(&sessions);
     let mut slow = sessions.open([&*old]).unwrap();
@@ -149,14 +186,77 @@ fn what_was_saved_during_the_login_is_kept<S: Store>(store: S) {
     assert!(matches!(logging_in.login("ann", None).unwrap(), Login::Admitted { .. }));
     let new = cookie(&logging_in);
     slow.set("after", &2).unwrap();
-    assert_eq!(slow.save().unwrap(), Saved::Merged);
-    assert_eq!(slow.user(), None);
-    slow.set("again", &3).unwrap();
-    assert_eq!(slow.save().unwrap(), Saved::Merged);
+    assert_eq!(slow.save().unwrap(), Saved::Gone, "it is told that it came too late");
     assert_eq!(slow.get::<u32>("before").unwrap(), None, "what it read is what it goes on reading");
     let session = sessions.open([&*new]).unwrap();
     let of = |key: &str| session.get::<u32>(key).unwrap();
-    assert_eq!([of("before"), of("after"), of("again")], [Some(1), Some(2), Some(3)]);
+    assert_eq!([of("before"), of("after")], [Some(1), None]);
+}
+
+/// What a request changed and did not save was stored by its renewal over what another one had saved,
+/// and nobody was told.
+fn an_acknowledged_save_is_not_overwritten<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    for is_login in [false, true] {
+        let conflicts = sessions.metrics().conflicts;
+        let old = start(&sessions);
+        let [mut one, mut two] = [(); 2].map(|()| sessions.open([&*old]).unwrap());
+        one.set("n", &2).unwrap();
+        one.set("one", &1).unwrap();
+        assert_eq!(one.save().unwrap(), Saved::Stored);
+        two.set("n", &5).unwrap();
+        two.set("two", &2).unwrap();
+        match is_login {
+            true => assert!(matches!(two.login("ann", None).unwrap(), Login::Admitted { .. })),
+            false => assert!(two.renew().unwrap()),
+        }
+        assert_eq!(sessions.metrics().conflicts, conflicts + 1);
+        let new = cookie(&two);
+        let of = |key: &str| sessions.peek::<u32>([&*new], key).unwrap();
+        assert_eq!([of("n"), of("one"), of("two")], [Some(2), Some(1), Some(2)]);
+        assert_eq!(two.save().unwrap(), Saved::Conflict(vec!["n".into()]));
+        let saved = two.save_with(|clash| {
+            assert_eq!(clash.base::<u32>()?, None);
+            Choice::value(&(clash.theirs::<u32>()?.unwrap() + clash.mine::<u32>()?.unwrap()))
+        });
+        assert_eq!(saved.unwrap(), Saved::Stored);
+        assert_eq!(of("n"), Some(7));
+        assert_eq!(two.save().unwrap(), Saved::Unchanged);
+    }
+}
+
+/// Neither the next renewal nor another value of the same request makes the other's go away.
+fn an_unsettled_change_stays_one<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let old = start(&sessions);
+    let [mut one, mut two] = [(); 2].map(|()| sessions.open([&*old]).unwrap());
+    one.set("n", &2).unwrap();
+    assert_eq!(one.save().unwrap(), Saved::Stored);
+    two.set("n", &5).unwrap();
+    assert!(two.renew().unwrap());
+    two.set("n", &6).unwrap();
+    assert!(two.renew().unwrap());
+    assert_eq!(two.get::<u32>("n").unwrap(), Some(6), "its own view");
+    assert_eq!(sessions.peek::<u32>([&*cookie(&two)], "n").unwrap(), Some(2));
+    assert_eq!(two.save().unwrap(), Saved::Conflict(vec!["n".into()]));
+    assert_eq!(two.save_with(|_| Ok(Choice::Mine)).unwrap(), Saved::Stored);
+    assert_eq!(sessions.peek::<u32>([&*cookie(&two)], "n").unwrap(), Some(6));
+}
+
+/// It goes on in what the first has made, with what it had read before.
+fn whoever_renews_second_is_told_too<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let old = start(&sessions);
+    let [mut one, mut two] = [(); 2].map(|()| sessions.open([&*old]).unwrap());
+    one.set("n", &2).unwrap();
+    assert!(one.renew().unwrap());
+    two.set("n", &5).unwrap();
+    two.set("two", &2).unwrap();
+    assert!(!two.renew().unwrap());
+    assert_eq!(two.save().unwrap(), Saved::Conflict(vec!["n".into()]));
+    assert_eq!(two.save_with(|_| Ok(Choice::Theirs)).unwrap(), Saved::Stored);
+    let of = |key: &str| sessions.peek::<u32>([&*cookie(&one)], key).unwrap();
+    assert_eq!([of("n"), of("two")], [Some(2), Some(2)]);
 }
 
 fn logout_by_the_old_id_is_one<S: Store>(store: S) {

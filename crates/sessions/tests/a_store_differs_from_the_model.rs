@@ -221,8 +221,16 @@ impl<S: Store> World<'_, S> {
         if !is_new {
             return;
         }
-        // Renewal stores what was changed, over what others have stored.
-        for (&key, value) in &request.changes {
+        // Renewal stores what was changed, but onto what others have changed nothing.
+        let theirs = self.models[request.of].values.clone();
+        let is_clash = |key: &u8| request.read.get(key) != theirs.get(key);
+        let clashes = request.changes.keys().filter(|key| is_clash(key));
+        let told = match clashes.map(ToString::to_string).collect::<Vec<_>>() {
+            none if none.is_empty() => Saved::Unchanged,
+            clashes => Saved::Conflict(clashes),
+        };
+        assert_eq!(request.session.save().unwrap(), told);
+        for (&key, value) in request.changes.iter().filter(|(key, _)| !is_clash(key)) {
             match value {
                 Some(value) => self.models[request.of].values.insert(key, *value),
                 None => self.models[request.of].values.remove(&key),
