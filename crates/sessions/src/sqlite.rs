@@ -15,12 +15,15 @@
 //! Each write is one transaction of the one writer, which finds the row, changes it and keeps the
 //! counts: what is not there is not brought back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use larder_pool::sqlite::SqlitePool;
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::Account;
 use crate::clock::millis;
@@ -83,6 +86,9 @@ const IS_ANY_OVER: &str = "SELECT EXISTS (SELECT 1 FROM larder_session_end WHERE
 const CENSUS: &str = "SELECT coalesce(sum(count) FILTER (WHERE end_ms > ?1 AND end_ms & 1 = 0), 0),
     coalesce(sum(count) FILTER (WHERE end_ms <= ?1), 0) FROM larder_session_end";
 
+/// So many spoiled rows are told apart; there may be more.
+const MAX_FOREIGN: usize = 4096;
+
 /// Sessions in the tables `larder_session_row`, `larder_session_end` and `larder_account` of a
 /// SQLite database, which other processes may share. Each check is a query.
 ///
@@ -95,8 +101,8 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// Rows expire by spans of so long; set once, by `prepare`.
     width_ms: AtomicU64,
-    /// Rows that are no records, by whoever found them.
-    foreign: AtomicU64,
+    /// Hashes of rows that are no records, by whoever found them: each counts once.
+    foreign: Mutex<HashSet<u64>>,
 }
 
 /// A row of a session.
@@ -115,7 +121,7 @@ impl SqliteStore {
     pub fn open(pool: SqlitePool) -> Result<SqliteStore, Error> {
         let made = pool.transact(|tx| tx.execute_batch(SCHEMA));
         made.map_err(|e| Error::store("make the tables of sessions", e))?;
-        Ok(SqliteStore { pool, width_ms: AtomicU64::new(60_000), foreign: AtomicU64::new(0) })
+        Ok(SqliteStore { pool, width_ms: AtomicU64::new(60_000), foreign: Mutex::default() })
     }
 
     /// The pool.
@@ -140,6 +146,13 @@ impl SqliteStore {
         self.pool.transact(work).map_err(|e| Error::store(what, e))
     }
 
+    fn note_foreign(&self, body: &[u8]) {
+        let mut foreign = self.foreign.lock();
+        if foreign.len() < MAX_FOREIGN {
+            foreign.insert(xxh3_64(body));
+        }
+    }
+
     /// Under which end a row lies that expires then.
     fn end_ms(&self, expires_ms: u64, is_passed: bool) -> i64 {
         let width_ms = self.width_ms.load(Ordering::Relaxed);
@@ -154,7 +167,7 @@ impl SqliteStore {
     fn decode(&self, row: &Row) -> Option<Arc<Record>> {
         let record = Record::decode(&row.body, row.expires_ms);
         if record.is_none() {
-            self.foreign.fetch_add(1, Ordering::Relaxed);
+            self.note_foreign(&row.body);
         }
         record.map(Arc::new)
     }
@@ -309,7 +322,7 @@ impl Store for SqliteStore {
             return Ok(account);
         }
         // Its sessions put themselves into a new one when they are touched.
-        self.foreign.fetch_add(1, Ordering::Relaxed);
+        self.note_foreign(&body);
         self.write("drop an account", |tx| tx.prepare_cached(DROP_USER)?.execute(params![name]))?;
         Ok(Account::new(user))
     }
@@ -353,7 +366,7 @@ impl Store for SqliteStore {
         let (live, backlog, users): (u64, u64, u64) = counted.unwrap_or_default();
         let mut census = Census::new(live, backlog + users);
         census.waits = self.pool.writer().metrics().waits;
-        census.foreign = self.foreign.load(Ordering::Relaxed);
+        census.foreign = self.foreign.lock().len() as u64;
         census
     }
 }
@@ -390,6 +403,22 @@ mod tests {
             assert!(!plan.contains("SCAN larder_account"), "{sql}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
         }
+    }
+
+    /// Each look at it counted.
+    #[test]
+    fn a_row_that_is_no_record_counts_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = larder_pool::sqlite::SqliteManager::file(dir.path().join("sessions.db"));
+        let store = SqliteStore::open(SqlitePool::open(manager, 2).unwrap()).unwrap();
+        let handle = Handle::from_bytes([7; 16]);
+        store.create(handle, Record::new(0, 60_000, 60_000), 0).unwrap();
+        let spoil = |tx: &Connection| tx.execute("UPDATE larder_session_row SET body = 'junk'", []);
+        store.write("spoil it", spoil).unwrap();
+        for _ in 0..100 {
+            assert!(store.load(handle, 0).unwrap().is_none());
+        }
+        assert_eq!(store.census(0).foreign, 1);
     }
 
     /// SQLite plans some statements anew for each value that is bound, which takes as long as

@@ -47,7 +47,13 @@ const FORMAT_LINE: &str = "larder sessions 1";
 ///
 /// The processes are one user's: nobody else reads or writes what is made here.
 ///
-/// Files that are deleted by hand are noticed at their next touch.
+/// Files that are deleted by hand are noticed at their next touch. What is none of ours is passed over
+/// and counted, and is neither read nor removed unless it lies among what has expired. Who restores
+/// files of a backup restores the sessions that were revoked since.
+///
+/// Clocks may differ by as much as sessions may end early or late. Of a process whose clock is further
+/// ahead (hours, with some 200 spans of a sixteenth of the idle time-out in use) the others may not
+/// find the sessions; they can revoke them, and their own are found and stored as before.
 pub struct FileStore {
     sessions: Shelf,
     accounts: Shelf,

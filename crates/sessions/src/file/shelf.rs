@@ -6,15 +6,22 @@
 //! shelf/generations          see `generations`
 //! shelf/locks/<stripe>       see `stripes`
 //! ```
-//! A name is in one bucket at any time. A write is a draft in the bucket to be, and then, between
+//! An end is even; odd ones are of buckets of what only names the session that it went on as. A name
+//! is in one bucket at any time, unless somebody copies files: then whichever is found first counts,
+//! and a removal is of all of them. A write is a draft in the bucket to be, and then, between
 //! [`begin`](Generations::begin) and [`end`](Generations::end), a rename of what there is into that
 //! bucket (unless it is there) and an exchange of it and the draft, which is then unlinked. Who dies
 //! before the exchange leaves the old content for longer, and has told nobody that it was replaced.
 //!
-//! A reader looks through the buckets, the latest first, since what is in use was put off last. What
-//! it finds was there at some moment of the call; a copy of it is good while the slot's generation
-//! is what it was before the look, if that was even. To know that there is nothing it has to be sure
-//! that nothing moved past it: that the slot's generation was even and stayed, and the table's too.
+//! A reader looks through the buckets, the latest first, since what is in use was put off last; but
+//! those that are further ahead than a session of this store can be, last of all. What it finds was
+//! there at some moment of the call; a copy of it is good while the slot's generation is what it was
+//! before the look, if that was even. To know that there is nothing it has to be sure that nothing
+//! moved past it: that the slot's generation was even and stayed, and the table's too. Bytes that
+//! are no file of ours, and names that are no bucket's, are passed over: see `is_foreign`.
+//!
+//! A bounded number of buckets is kept open. If there are more, these are the ones near this time,
+//! for which the shelf notes what it was told of it; who revokes looks into the others too.
 //!
 //! Removing what has expired takes no lock: the rename or the exchange of a write that comes too late
 //! fails, and then there was nothing to write onto any more. (Where the file system can't exchange,
