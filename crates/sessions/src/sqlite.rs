@@ -413,7 +413,8 @@ mod tests {
         let store = SqliteStore::open(SqlitePool::open(manager, 2).unwrap()).unwrap();
         let handle = Handle::from_bytes([7; 16]);
         store.create(handle, Record::new(0, 60_000, 60_000), 0).unwrap();
-        let spoil = |tx: &Connection| tx.execute("UPDATE larder_session_row SET body = 'junk'", []);
+        let spoil =
+            |tx: &Connection| tx.execute("UPDATE larder_session_row SET body = X'6A75'", []);
         store.write("spoil it", spoil).unwrap();
         for _ in 0..100 {
             assert!(store.load(handle, 0).unwrap().is_none());
