@@ -11,6 +11,7 @@ const USER: u8 = 2;
 const EXPIRES: u8 = 3;
 const SESSION: u8 = 4;
 const SEEN: u8 = 5;
+const PARTIAL: u8 = 6;
 
 /// Networks that are remembered of a user at most; the one seen longest ago is forgotten first.
 const MAX_SEEN: usize = 64;
@@ -19,6 +20,9 @@ const MAX_SEEN: usize = 64;
 ///
 /// It is an index, and may be behind: a session in it may be gone by now, and is dropped by whoever
 /// finds that out; a session that is not in it is put back when it is next touched.
+///
+/// One that was [torn](Account::torn) says that it may be far behind, until all sessions of the user
+/// have been ended: for that, all there are in the store are looked through.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     pub(crate) version: u64,
@@ -29,6 +33,8 @@ pub struct Account {
     pub(crate) handles: Vec<Handle>,
     /// When each network was last seen.
     pub(crate) seen: Vec<(Network, u64)>,
+    /// Was it begun anew in place of one that could not be read? It may lack sessions then.
+    pub(crate) is_partial: bool,
     unknown: Vec<(u8, Box<[u8]>)>,
 }
 
@@ -36,6 +42,12 @@ impl Account {
     /// The account of a user who has none.
     pub fn new(user: &str) -> Account {
         Account { user: user.into(), ..Account::default() }
+    }
+
+    /// What is left of an account that can't be read: the sessions it had are in none. The version is
+    /// the one by which the store will compare, and it is kept for as long as the old one was.
+    pub fn torn(user: &str, version: u64, expires_ms: u64) -> Account {
+        Account { version, expires_ms, is_partial: true, ..Account::new(user) }
     }
 
     /// The version: 0 while it is not stored, one more with each save.
@@ -90,6 +102,9 @@ impl Account {
         for (network, at_ms) in &self.seen {
             encoder.field(SEEN, &[&at_ms.to_le_bytes(), &network.to_bytes()]);
         }
+        if self.is_partial {
+            encoder.field(PARTIAL, &[]);
+        }
         self.unknown.iter().for_each(|(tag, bytes)| encoder.field(*tag, &[bytes]));
         encoder.finish()
     }
@@ -109,6 +124,7 @@ impl Account {
                     let network = Network::from_bytes(network)?;
                     account.seen.push((network, u64::from_le_bytes(*at_ms)));
                 }
+                PARTIAL => account.is_partial = true,
                 _ => account.unknown.push((tag, field.into())),
             }
         }

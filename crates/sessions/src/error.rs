@@ -62,6 +62,12 @@ impl Error {
         Error::caused(Kind::Store, format!("cannot {what}: {source}"), source)
     }
 
+    pub(crate) fn not_listed() -> Error {
+        let message =
+            "the list of a user's sessions can't be read, nor can the store search for them";
+        Error::new(Kind::Store, message.into())
+    }
+
     pub(crate) fn timeout(waited: Duration) -> Error {
         let message = format!("gave up after {waited:.1?} waiting for another writer");
         Error::new(Kind::Timeout, message)

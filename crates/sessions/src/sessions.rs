@@ -13,7 +13,7 @@ use crate::metrics::{Counters, Event, Metrics};
 use crate::network::Network;
 use crate::record::Record;
 use crate::session::{Known, Session};
-use crate::store::{Cleaned, Ended, Store, TRIES, end_chain};
+use crate::store::{Cleaned, Ended, Store, TRIES, complete, end_chain};
 use crate::sweeper::Sweeper;
 
 /// A session that was renewed, and renewed again within the overlap, and so on: each is one more
@@ -139,7 +139,8 @@ impl<S: Store> Sessions<S> {
     }
 
     /// Ends all sessions of a user, and returns how many there were: after a change of the
-    /// password, or when the account is closed.
+    /// password, or when the account is closed. If the list of them was damaged, all sessions in the
+    /// store are looked through once, which takes as long as it takes.
     ///
     /// # Errors
     /// When the store fails; some may be ended then.
@@ -287,9 +288,10 @@ impl<S: Store> Sessions<S> {
     /// Ends the session of a name among those that a user has.
     fn revoke_named(&self, user: &str, name: Handle, now_ms: u64) -> Result<bool, Error> {
         let store = &self.inner.store;
-        let mut was_there = false;
+        let (mut was_there, mut found) = (false, None);
         for _ in 0..TRIES {
-            let account = store.load_user(user, now_ms)?;
+            let mut account = store.load_user(user, now_ms)?;
+            complete(store, &mut account, &mut found)?;
             for &handle in &account.handles {
                 let found = store.load(handle, now_ms)?;
                 let is_it = |it: Arc<Record>| it.user() == Some(user) && it.name(handle) == name;

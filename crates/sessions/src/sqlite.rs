@@ -62,13 +62,13 @@ const REVOKE: &str = "DELETE FROM larder_session_row
     RETURNING expires_ms, body, version, end_ms";
 const COUNT: &str = "INSERT INTO larder_session_end VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET count = count + excluded.count";
-const LOAD_USER: &str = "SELECT body FROM larder_account WHERE name = ?1";
+const LOAD_USER: &str = "SELECT body, version, expires_ms FROM larder_account WHERE name = ?1";
 const CREATE_USER: &str =
     "INSERT INTO larder_account VALUES (?1, 1, ?2, ?3) ON CONFLICT DO NOTHING";
 const SAVE_USER: &str =
     "UPDATE larder_account SET version = version + 1, expires_ms = ?3, body = ?4
     WHERE name = ?1 AND version = ?2";
-const DROP_USER: &str = "DELETE FROM larder_account WHERE name = ?1";
+const ALL: &str = "SELECT handle, body FROM larder_session_row";
 const FIRST_OVER: &str = "SELECT min(end_ms) FROM larder_session_end WHERE end_ms <= ?1";
 /// The first handle that is beyond the budget, if there is one.
 const BEYOND: &str =
@@ -314,17 +314,15 @@ impl Store for SqliteStore {
 
     fn load_user(&self, user: &str, _: u64) -> Result<Account, Error> {
         let name = user_name(user).to_be_bytes();
-        let body: Option<Vec<u8>> = self.read("read an account", |conn| {
-            conn.prepare_cached(LOAD_USER)?.query_row([name], |row| row.get(0)).optional()
+        let row: Option<(Vec<u8>, u64, u64)> = self.read("read an account", |conn| {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            conn.prepare_cached(LOAD_USER)?.query_row([name], read).optional()
         })?;
-        let Some(body) = body else { return Ok(Account::new(user)) };
-        if let Some(account) = Account::decode(&body, user) {
-            return Ok(account);
-        }
-        // Its sessions put themselves into a new one when they are touched.
-        self.note_foreign(&body);
-        self.write("drop an account", |tx| tx.prepare_cached(DROP_USER)?.execute(params![name]))?;
-        Ok(Account::new(user))
+        let Some((body, version, expires_ms)) = row else { return Ok(Account::new(user)) };
+        Ok(Account::decode(&body, user).unwrap_or_else(|| {
+            self.note_foreign(&body);
+            Account::torn(user, version, expires_ms)
+        }))
     }
 
     fn save_user(&self, expected: u64, mut account: Account, _: u64) -> Result<bool, Error> {
@@ -336,6 +334,20 @@ impl Store for SqliteStore {
             _ => tx.prepare_cached(SAVE_USER)?.execute(params![name, expected, expires_ms, body]),
         })?;
         Ok(changed == 1)
+    }
+
+    fn find_user(&self, user: &str) -> Result<Vec<Handle>, Error> {
+        self.read("search for sessions", |conn| {
+            let mut all = conn.prepare(ALL)?;
+            let (mut rows, mut found) = (all.query([])?, Vec::new());
+            while let Some(row) = rows.next()? {
+                let record = Record::decode(row.get_ref(1)?.as_bytes()?, 0);
+                if record.is_some_and(|record| record.user() == Some(user)) {
+                    found.push(Handle::from_bytes(row.get(0)?));
+                }
+            }
+            Ok(found)
+        })
     }
 
     fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {

@@ -1,5 +1,6 @@
 //! What a place for sessions has to do.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,18 @@ pub trait Store: Send + Sync + 'static {
     /// When the store fails.
     fn save_user(&self, expected: u64, account: Account, now_ms: u64) -> Result<bool, Error>;
 
+    /// Returns the sessions of a user by looking at all that there are, and changes nothing. It is
+    /// asked for when all of a user's sessions are to end, and the account that lists them was
+    /// [torn](Account::torn).
+    ///
+    /// # Errors
+    /// When the store fails. It always does if this is not implemented: then its accounts must not be
+    /// torn, or nobody is told that all sessions were ended.
+    fn find_user(&self, user: &str) -> Result<Vec<Handle>, Error> {
+        let _ = user;
+        Err(Error::not_listed())
+    }
+
     /// Removes at most about `budget` expired sessions, and as many accounts that have expired. Looks
     /// at nothing that has not.
     ///
@@ -126,13 +139,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends all sessions of a user but the one of the [name](Record::name) `except`, under whatever
     /// id it is by now; those of logins that are under way are ended too. Returns how many there were.
+    /// If the account was torn, the sessions that it may lack are [searched for](Store::find_user), and
+    /// it is whole again.
     ///
     /// # Errors
     /// As [`list_user`](Store::list_user); some are ended then.
     fn revoke_user(&self, user: &str, except: Option<Handle>, now_ms: u64) -> Result<usize, Error> {
-        let mut ended = 0;
+        let (mut ended, mut found) = (0, None);
         for _ in 0..TRIES {
             let mut account = self.load_user(user, now_ms)?;
+            let is_new = account.version == 0 && !account.is_partial;
+            complete(self, &mut account, &mut found)?;
             for handle in std::mem::take(&mut account.handles) {
                 if is_named(self, handle, except, now_ms)? {
                     account.handles.push(handle);
@@ -143,12 +160,31 @@ pub trait Store: Send + Sync + 'static {
                 ended += usize::from(self.revoke(handle, now_ms)?.is_some_and(is_one));
             }
             // Whoever logged in meanwhile has changed the account, and is ended by the next try.
-            if account.version == 0 || self.save_user(account.version, account, now_ms)? {
+            if is_new || self.save_user(account.version, account, now_ms)? {
                 return Ok(ended);
             }
         }
         Err(Error::crowded(TRIES))
     }
+}
+
+/// Lists what a torn account lacks. One search is enough, however often the account is tried: who
+/// begins a session after it lists it.
+pub(crate) fn complete<S: Store + ?Sized>(
+    store: &S,
+    account: &mut Account,
+    found: &mut Option<Vec<Handle>>,
+) -> Result<(), Error> {
+    if !std::mem::take(&mut account.is_partial) {
+        return Ok(());
+    }
+    let found = match found {
+        Some(found) => found,
+        None => found.insert(store.find_user(account.user())?),
+    };
+    let listed: HashSet<Handle> = account.handles.iter().copied().collect();
+    account.handles.extend(found.iter().filter(|handle| !listed.contains(handle)));
+    Ok(())
 }
 
 /// Is it there, and of this name? A renewal that is under way has two of a name.

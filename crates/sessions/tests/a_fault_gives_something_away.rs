@@ -68,6 +68,20 @@ fn a_login_that_is_tried_again_tells_of_all_that_it_ended() {
     assert!(matches!(login, Login::Admitted { ended: 1, .. }), "{login:?}");
 }
 
+/// Of a store that can't search for what no list has: nobody may take it for done.
+#[test]
+fn who_can_not_end_all_is_told() {
+    let sessions = sessions(PerUser::refuse(2));
+    let known = logged_in(&sessions, "ann");
+    sessions.store().is_torn.store(true, Ordering::Relaxed);
+    let error = sessions.revoke_user("ann").unwrap_err();
+    assert!(error.is_store(), "{error}");
+    assert!(sessions.open([&*known]).unwrap().end_others().is_err());
+    sessions.store().is_torn.store(false, Ordering::Relaxed);
+    assert_eq!(sessions.revoke_user("ann").unwrap(), 1);
+    assert!(sessions.open([&*known]).unwrap().is_empty());
+}
+
 /// However many headers there are: each look at an unknown id may be some twenty at the disk.
 #[test]
 fn a_request_has_few_ids_tried() {

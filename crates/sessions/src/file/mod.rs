@@ -15,6 +15,7 @@ mod held;
 mod models;
 mod pass;
 mod private;
+mod search;
 mod shelf;
 mod stripes;
 
@@ -312,7 +313,13 @@ impl Store for FileStore {
     }
 
     fn load_user(&self, user: &str, now_ms: u64) -> Result<Account, Error> {
-        let found = self.accounts.read(user_name(user), now_ms)?;
+        let name = user_name(user);
+        let found = self.accounts.read(name, now_ms)?;
+        if found.is_none()
+            && let Some(end_s) = self.accounts.spoiled(name, now_ms, Account::is_framed)?
+        {
+            return Ok(Account::torn(user, 0, end_s.saturating_mul(1000)));
+        }
         Ok(self.account(user, found.as_ref()))
     }
 
@@ -327,6 +334,16 @@ impl Store for FileStore {
         let end_s = self.accounts.end_s(account.expires_ms());
         let stored = held.publish(&account.encode(), at, end_s)?;
         Ok(stored.is_some())
+    }
+
+    fn find_user(&self, user: &str) -> Result<Vec<Handle>, Error> {
+        let mut found = Vec::new();
+        self.sessions.search(|name, bytes| {
+            if Record::decode(bytes, 0).is_some_and(|record| record.user() == Some(user)) {
+                found.push(Handle::from_bytes(name.to_be_bytes()));
+            }
+        })?;
+        Ok(found)
     }
 
     fn clean(&self, now_ms: u64, budget: usize) -> Result<Cleaned, Error> {
@@ -356,12 +373,12 @@ impl Store for FileStore {
 }
 
 impl FileStore {
-    /// The account that was found, or a new one.
+    /// The account that was found, or what is left of it, or a new one.
     fn account(&self, user: &str, found: Option<&Found>) -> Account {
         let Some(found) = found else { return Account::new(user) };
         Account::decode(&found.bytes, user).unwrap_or_else(|| {
             found.bucket.note_spoiled(user_name(user));
-            Account::new(user)
+            Account::torn(user, 0, found.bucket.end_s.saturating_mul(1000))
         })
     }
 }

@@ -12,6 +12,8 @@ pub struct Faulty<S> {
     pub loads: AtomicUsize,
     pub is_no_save: AtomicBool,
     pub is_no_revoke: AtomicBool,
+    /// No account can be read.
+    pub is_torn: AtomicBool,
     /// How many swaps of an account are lost to somebody quicker.
     pub lost_swaps: AtomicUsize,
 }
@@ -54,7 +56,10 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     fn load_user(&self, user: &str, now_ms: u64) -> Result<Account, Error> {
-        self.store.load_user(user, now_ms)
+        match self.is_torn.load(Ordering::Relaxed) {
+            true => Ok(Account::torn(user, 0, now_ms)),
+            false => self.store.load_user(user, now_ms),
+        }
     }
 
     fn save_user(&self, expected: u64, account: Account, now_ms: u64) -> Result<bool, Error> {
