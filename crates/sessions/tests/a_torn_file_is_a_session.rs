@@ -210,8 +210,9 @@ fn alone_means_alone() {
     FileStore::at(dir.path()).alone().open().unwrap();
 }
 
+/// That the files were deleted is no fault: the sessions are gone. That none can be made is one.
 #[test]
-fn a_fault_of_the_disk_is_an_error_and_not_an_empty_session() {
+fn a_store_whose_directory_was_deleted_has_no_sessions_and_makes_none() {
     let dir = tempfile::tempdir().unwrap();
     let (sessions, _) = sessions(FileStore::at(dir.path()).copies(0).open().unwrap());
     let cookie = start(&sessions);

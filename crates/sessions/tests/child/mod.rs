@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 const DIR: &str = "LARDER_SESSIONS_TEST_DIR";
 
 /// The command that runs the ignored test `name` on `dir`.
+#[allow(dead_code, reason = "not every test binary starts one without a shell")]
 pub fn command(name: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     arguments(&mut command, name, dir);
