@@ -4,7 +4,8 @@
 //! An I/O thread collects its chores and hands them over at the end of its turn; it never does one
 //! itself. Much of a chore is the user's code, which may block. So whoever takes a chore sees to it
 //! that another thread waits for the next, up to `MAX_THREADS`: until so many block, none holds up
-//! another. A thread that waited in vain ends if it is not the last to wait.
+//! another, but for the bodies of one turn, which share a chore a few at a time. A thread that
+//! waited in vain ends if it is not the last to wait.
 //!
 //! The queue itself has no bound, since nobody could wait for room in it. Requests are what adds
 //! chores: while more than `PLACES` wait, [`is_behind`](Reaper::is_behind) says so, and no further

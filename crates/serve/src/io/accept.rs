@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use socket2::SockRef;
 
 use super::conn::Conn;
-use super::{IoThread, LAST_LISTENER, Message};
+use super::{IoThread, LAG, LAST_LISTENER, Message};
 use crate::listen::{Listener, Listening, NO_ADDR, Name};
 use crate::os;
 use crate::stats::add;
@@ -177,18 +177,41 @@ impl IoThread {
     }
 
     /// Takes a connection in, in place of an idle one if all places are taken.
-    pub(super) fn adopt(&mut self, mut socket: TcpStream, peer: SocketAddr) {
-        let config = &self.shared.config;
-        let limit = config.max_connections.div_ceil(config.io_threads);
-        let patience = config.header_timeout;
-        let is_full = self.slots.len() >= limit;
-        if is_full && !self.slots.any_is_served() && self.slots.any_is_written_to() {
-            // Its client may have the answer before we know of it: then it is idle, and the better
-            // one to close. We know in the next turn.
-            return self.mailbox().push(Message::Adopt(socket, peer));
+    pub(super) fn adopt(&mut self, socket: TcpStream, peer: SocketAddr) {
+        if self.put_off.is_none() && self.is_worth_waiting() {
+            self.put_off = Some((socket, peer, self.now));
+            return;
         }
+        self.adopt_now(socket, peer);
+    }
+
+    /// All places are taken, none by somebody idle who was served; but a worker writes to one, whose
+    /// client may have the answer before we know of it. Then it is idle, and the better one to close.
+    fn is_worth_waiting(&self) -> bool {
+        self.is_full() && !self.slots.any_is_served() && self.slots.any_is_written_to()
+    }
+
+    /// Takes in who was put off, once it is known what for; one at a time, and not for long, since
+    /// by then a worker may write to another.
+    pub(super) fn adopt_put_off(&mut self) {
+        let Some((_, _, since)) = self.put_off else { return };
+        if self.now < since + LAG && self.is_worth_waiting() {
+            return;
+        }
+        if let Some((socket, peer, _)) = self.put_off.take() {
+            self.adopt_now(socket, peer);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let config = &self.shared.config;
+        self.slots.len() >= config.max_connections.div_ceil(config.io_threads)
+    }
+
+    fn adopt_now(&mut self, mut socket: TcpStream, peer: SocketAddr) {
+        let patience = self.shared.config.header_timeout;
         add(&self.counters().accepted, 1);
-        if is_full && !self.shed() {
+        if self.is_full() && !self.shed() {
             add(&self.counters().refused, 1);
             add(&self.counters().closed, 1);
             return refuse(socket);

@@ -134,7 +134,10 @@ impl IoThread {
     /// so; who hears it finds them all in the mailbox.
     pub(super) fn is_finished(&self) -> bool {
         let Some(until) = self.drain_until else { return false };
-        let nobody = || self.shared.has_accepted_all() && self.mailbox().post().is_empty();
+        let nobody = || {
+            let accepted_all = self.shared.has_accepted_all() && self.put_off.is_none();
+            accepted_all && self.mailbox().post().is_empty()
+        };
         self.now >= until || (self.slots.len() == 0 && nobody())
     }
 

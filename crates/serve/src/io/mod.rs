@@ -31,12 +31,14 @@ mod window;
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::event::Event;
+use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::budget::Reserved;
@@ -72,6 +74,8 @@ const READ_BUFFER: usize = 64 * 1024;
 /// Requests queued in a turn before a worker is woken for them: woken for the first, it would
 /// take the core from this thread, if it is the only one, and find nothing after that one.
 const ROUSE_AFTER: usize = 8;
+/// How soon to look again whether there is a place for who was put off.
+const PUT_OFF: Duration = Duration::from_millis(1);
 /// Steps of one connection in a turn: a client that pipelines without end lets others in between.
 const TURN_STEPS: usize = 256;
 
@@ -120,6 +124,8 @@ pub(crate) struct IoThread {
     /// Slots whose timer entries came up, kept for its allocation.
     expired: Vec<(u32, u32)>,
     acceptors: Vec<Acceptor>,
+    /// A connection that found no place, and may find one soon; since when it waits.
+    put_off: Option<(TcpStream, SocketAddr, Instant)>,
     /// When the grace ends, once the server is stopping.
     drain_until: Option<Instant>,
 }
@@ -174,6 +180,7 @@ impl IoThread {
             alarmed: None,
             expired: Vec::new(),
             acceptors,
+            put_off: None,
             drain_until: None,
             shared,
         })
@@ -206,6 +213,7 @@ impl IoThread {
             self.sweep_hot();
             self.rouse();
             self.read_mailbox();
+            self.adopt_put_off();
             self.go_on();
             self.serve_line();
             self.accept();
@@ -237,6 +245,7 @@ impl IoThread {
         }
         let due = [
             self.slots.any_waits().then_some(self.lag),
+            self.put_off.is_some().then_some(PUT_OFF),
             self.wheel.sleep(self.now),
             self.acceptors.iter().filter_map(|acceptor| acceptor.sleep(self.now)).min(),
             self.drain_until.map(|until| until.saturating_duration_since(self.now)),

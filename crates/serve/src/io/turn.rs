@@ -48,6 +48,9 @@ impl Turn {
     }
 }
 
+/// Bodies that the reaper drops in one chore.
+const SPENT: usize = 16;
+
 impl IoThread {
     /// Ends the turn: chores are handed over, and a turn that took too long is told.
     pub(super) fn end_turn(&mut self) {
@@ -59,8 +62,11 @@ impl IoThread {
             self.chores.push(Box::new(move || drop(gone)));
         }
         if !self.spent.is_empty() {
-            let spent = std::mem::take(&mut self.spent);
-            self.chores.push(Box::new(move || spent.into_iter().for_each(drop_guarded)));
+            // A few at a time: where one blocks, few wait for it.
+            while !self.spent.is_empty() {
+                let few = self.spent.split_off(self.spent.len().saturating_sub(SPENT));
+                self.chores.push(Box::new(move || few.into_iter().for_each(drop_guarded)));
+            }
         }
         if !self.chores.is_empty() {
             self.shared.reaper.take(&mut self.chores);
