@@ -217,9 +217,7 @@ impl<S: Store> Sessions<S> {
             match record.successor {
                 Some(next) if next.is_followed => handle = next.handle,
                 // What came of it by a login is not shown, but has to be there: with it ends the old.
-                Some(next) if self.inner.store.load(next.handle, now_ms)?.is_none() => {
-                    return Ok(None);
-                }
+                Some(next) if !self.lives_on(next.handle, now_ms)? => return Ok(None),
                 Some(next) => return Ok(Some(Known { handle, record, heir: Some(next.handle) })),
                 None if self.touch(handle, &record, now_ms)? => {
                     return Ok(Some(Known { handle, record, heir: None }));
@@ -228,6 +226,17 @@ impl<S: Store> Sessions<S> {
             }
         }
         Ok(None)
+    }
+
+    /// Is a session there, under whatever id it is by now? What only names the next one is not it:
+    /// that stays for the overlap when the next one is ended.
+    fn lives_on(&self, mut handle: Handle, now_ms: u64) -> Result<bool, Error> {
+        for _ in 0..MAX_HOPS {
+            let Some(record) = self.inner.store.load(handle, now_ms)? else { return Ok(false) };
+            let Some(next) = record.successor else { return Ok(true) };
+            handle = next.handle;
+        }
+        Ok(false)
     }
 
     /// Touches a session that is due; false when it has gone meanwhile.

@@ -20,6 +20,7 @@ on_each!(
     races_are_won_by_the_revocation,
     a_login_under_way_does_not_survive_the_end_of_all,
     the_id_before_a_login_ends_with_what_it_became,
+    the_id_before_a_login_ends_with_what_was_renewed,
     a_logout_ends_what_was_renewed_many_times,
     a_logout_ends_what_was_renewed_long_ago,
     a_logout_of_a_visitor_ends_what_was_renewed,
@@ -270,6 +271,20 @@ fn the_id_before_a_login_ends_with_what_it_became<S: Store>(store: S) {
     }
     let old = logged_in(&sessions, "ann");
     assert!(sessions.open([&*again(&old)]).unwrap().logout().unwrap());
+    assert!(sessions.open([&*old]).unwrap().is_empty());
+    assert_eq!(sessions.peek::<String>([&*old], "color").unwrap(), None);
+}
+
+/// What the login had made was renewed and then ended: the old id went on showing the user, since
+/// what only named the renewed one was still there.
+fn the_id_before_a_login_ends_with_what_was_renewed<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let old = logged_in(&sessions, "ann");
+    let mut session = sessions.open([&*old]).unwrap();
+    assert!(matches!(session.login("ann", None).unwrap(), Login::Admitted { .. }));
+    let new = renewed_elsewhere(&sessions, &cookie(&session));
+    assert_eq!(sessions.open([&*old]).unwrap().user(), Some("ann"), "for the overlap");
+    assert!(sessions.open([&*new]).unwrap().logout().unwrap());
     assert!(sessions.open([&*old]).unwrap().is_empty());
     assert_eq!(sessions.peek::<String>([&*old], "color").unwrap(), None);
 }
