@@ -131,7 +131,9 @@ impl<S: Store> Sessions<S> {
         let now_ms = self.now_ms();
         match self.inner.store.load(handle, now_ms)? {
             Some(record) if record.user() == Some(user) => {
-                Ok(self.revoke(handle, now_ms)? || self.revoke_named(user, handle, now_ms)?)
+                let was_there = self.revoke(handle, now_ms)?;
+                // Two logins at once from one id have made two of the name, of which it names one.
+                Ok(self.revoke_named(user, handle, now_ms)? | was_there)
             }
             // It was renewed since it was listed.
             _ => self.revoke_named(user, handle, now_ms),

@@ -27,6 +27,7 @@ on_each!(
     the_end_of_the_others_is_not_the_end_of_what_was_renewed,
     the_end_of_the_others_spares_a_renewal_under_way,
     a_listed_session_is_ended_after_its_renewal,
+    two_of_a_name_are_ended_as_one,
 );
 
 fn logged_in<S: Store>(sessions: &Sessions<S>, user: &str) -> String {
@@ -417,6 +418,21 @@ fn a_listed_session_is_ended_after_its_renewal<S: Store>(store: S) {
         assert!(sessions.end("ann", listed).unwrap(), "after {pause:?}");
         assert!(sessions.open([&*new]).unwrap().is_empty());
     }
+}
+
+/// Each has a session of its own, and both have the name of the old one: one of them lived on.
+fn two_of_a_name_are_ended_as_one<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let old = logged_in(&sessions, "ann");
+    let listed = sessions.list_user("ann").unwrap()[0].handle;
+    let both = [(); 2].map(|()| sessions.open([&*old]).unwrap()).map(|mut session| {
+        assert!(matches!(session.login("ann", None).unwrap(), Login::Admitted { .. }));
+        cookie(&session)
+    });
+    assert!(both.iter().all(|it| sessions.open([&**it]).unwrap().handle() == Some(listed)));
+    assert!(sessions.end("ann", listed).unwrap());
+    assert!(both.iter().all(|it| sessions.open([&**it]).unwrap().is_empty()));
+    assert!(sessions.list_user("ann").unwrap().is_empty());
 }
 
 /// Two stores on one directory are as strange to one another as two processes are.
