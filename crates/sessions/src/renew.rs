@@ -154,6 +154,11 @@ impl<S: Store> Session<'_, S> {
         let until_ms = now_ms.saturating_add(millis(self.sessions.inner().config.overlap));
         let mut now = Arc::clone(&known.record);
         let mut clashes = self.clashes(&now.values, &now.values);
+        // Who was second to renew went on in what had been renewed again already. To name another
+        // session here would cut off the one that is named.
+        if let Some(other) = now.successor {
+            return Ok(Passed::ToAnother(other, clashes));
+        }
         for _ in 0..TRIES {
             let mut last = Record::clone(&now);
             last.version += 1;

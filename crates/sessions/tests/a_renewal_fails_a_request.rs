@@ -22,6 +22,7 @@ on_each!(
     an_acknowledged_save_is_not_overwritten,
     an_unsettled_change_stays_one,
     whoever_renews_second_is_told_too,
+    whoever_renews_second_renews_no_more,
     logout_by_the_old_id_is_one,
     another_users_values_are_not_taken_over,
     a_login_keeps_what_was_not_saved_yet,
@@ -257,6 +258,23 @@ fn whoever_renews_second_is_told_too<S: Store>(store: S) {
     assert_eq!(two.save_with(|_| Ok(Choice::Theirs)).unwrap(), Saved::Stored);
     let of = |key: &str| sessions.peek::<u32>([&*cookie(&one)], key).unwrap();
     assert_eq!([of("n"), of("two")], [Some(2), Some(2)]);
+}
+
+/// What it goes on in was renewed by then, and its next renewal made two of the one session: a
+/// logout by an older id left the other.
+fn whoever_renews_second_renews_no_more<S: Store>(store: S) {
+    let (sessions, _) = sessions(store);
+    let old = login(&sessions, "", "ann");
+    let [mut one, mut two] = [(); 2].map(|()| sessions.open([&*old]).unwrap());
+    (0..2).for_each(|_| assert!(one.renew().unwrap()));
+    two.set("two", &2).unwrap();
+    (0..2).for_each(|_| assert!(!two.renew().unwrap()));
+    assert_eq!(two.user(), Some("ann"));
+    assert_eq!(sessions.list_user("ann").unwrap().len(), 1);
+    assert!(matches!(two.save().unwrap(), Saved::Stored | Saved::Merged));
+    assert_eq!(sessions.peek::<u32>([&*cookie(&one)], "two").unwrap(), Some(2));
+    assert!(sessions.open([&*old]).unwrap().logout().unwrap());
+    assert!(sessions.open([&*cookie(&one)]).unwrap().is_empty());
 }
 
 fn logout_by_the_old_id_is_one<S: Store>(store: S) {
