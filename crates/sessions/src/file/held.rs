@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::file::bucket::{Bucket, is_foreign};
+use crate::file::bucket::{Bucket, Table, is_foreign};
 use crate::file::shelf::{Found, Shelf, name_text};
 use crate::file::stripes::Turn;
 
@@ -115,23 +115,40 @@ impl Held<'_> {
 
     /// Removes the file that was found there, and each other one of its name: a copy that somebody
     /// has restored would be found next. `None`: there was none any more.
+    ///
+    /// The others go first. If one can't be removed, the file is found by the next try, which has to
+    /// know what it names.
     pub(crate) fn remove(&self, at: &Bucket) -> Result<Option<u64>, Error> {
         let table = self.shelf.table();
         let beyond = self.shelf.beyond(&table)?;
         self.between(|| {
-            let mut is_any = self.unlink_in(at)?;
-            for bucket in &table.buckets {
-                is_any |= self.unlink_in(bucket)?;
-            }
-            for end_s in beyond {
-                match Bucket::open(&self.shelf.root, end_s) {
-                    Ok(bucket) => is_any |= self.unlink_in(&bucket)?,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound || is_foreign(&e) => {}
-                    Err(e) => return Err(e),
-                }
-            }
+            let mut is_any = self.unlink_where(&table, &beyond, |end_s| end_s != at.end_s)?;
+            is_any |= self.unlink_in(at)?;
+            // The bucket of this end may have been made anew since that one was opened.
+            is_any |= self.unlink_where(&table, &beyond, |end_s| end_s == at.end_s)?;
             is_any.then_some(()).ok_or_else(|| io::ErrorKind::NotFound.into())
         })
+    }
+
+    /// Unlinks what has the name in the buckets of these ends, and says whether there was a file.
+    fn unlink_where(
+        &self,
+        table: &Table,
+        beyond: &[u64],
+        is_meant: impl Fn(u64) -> bool,
+    ) -> io::Result<bool> {
+        let mut is_any = false;
+        for bucket in table.buckets.iter().filter(|bucket| is_meant(bucket.end_s)) {
+            is_any |= self.unlink_in(bucket)?;
+        }
+        for &end_s in beyond.iter().filter(|&&end_s| is_meant(end_s)) {
+            match Bucket::open(&self.shelf.root, end_s) {
+                Ok(bucket) => is_any |= self.unlink_in(&bucket)?,
+                Err(e) if e.kind() == io::ErrorKind::NotFound || is_foreign(&e) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(is_any)
     }
 
     /// Unlinks what has the name in a bucket, and says whether there was a file.
@@ -164,6 +181,8 @@ impl Held<'_> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -196,6 +215,31 @@ mod tests {
             assert_eq!(published, None);
             assert!(held.find(NOW_MS).unwrap().is_none());
         }
+    }
+
+    /// It went first, and with it what it named: the next try found the copy, or nothing.
+    #[test]
+    fn what_can_not_be_removed_as_a_whole_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shelf, found) = with_one(&dir, 7);
+        let held = shelf.lock(7).unwrap();
+        // The copy is of before it was put off.
+        let other = found.bucket;
+        held.shift(&other, shelf.end_s(NOW_MS + 300_000)).unwrap().unwrap();
+        let found = held.find(NOW_MS).unwrap().unwrap();
+        other.draft(std::str::from_utf8(&name_text(7)).unwrap(), b"restored").unwrap();
+        let path = shelf.path.join(other.end_s.to_string());
+        let allow = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        allow(0o500);
+        // To root nothing is forbidden.
+        let is_root = std::fs::write(path.join("probe"), "").is_ok();
+        if !is_root {
+            assert!(held.remove(&found.bucket).is_err());
+            assert_eq!(held.find(NOW_MS).unwrap().unwrap().bytes, b"old");
+        }
+        allow(0o700);
+        assert!(held.remove(&found.bucket).unwrap().is_some());
+        assert!(held.find(NOW_MS).unwrap().is_none());
     }
 
     #[test]
