@@ -29,9 +29,10 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::id::{Handle, user_name};
 use crate::record::Record;
-use crate::store::{Census, Cleaned, Store, Swap};
+use crate::store::{Census, Cleaned, Store, Swap, TRIES};
 use copies::Copies;
 use private::{make_private, open_private, write_private};
+use search::Beneath;
 use shelf::{Found, Shelf};
 
 const MARKER: &str = "larder-sessions";
@@ -314,13 +315,20 @@ impl Store for FileStore {
 
     fn load_user(&self, user: &str, now_ms: u64) -> Result<Account, Error> {
         let name = user_name(user);
-        let found = self.accounts.read(name, now_ms)?;
-        if found.is_none()
-            && let Some(end_s) = self.accounts.spoiled(name, now_ms, Account::is_framed)?
-        {
-            return Ok(Account::torn(user, 0, end_s.saturating_mul(1000)));
+        for _ in 0..TRIES {
+            if let Some(found) = self.accounts.read(name, now_ms)? {
+                return Ok(self.account(user, Some(&found)));
+            }
+            match self.accounts.spoiled(name, now_ms, Account::is_framed)? {
+                Beneath::Nothing => return Ok(Account::new(user)),
+                Beneath::Spoiled(end_s) => {
+                    return Ok(Account::torn(user, 0, end_s.saturating_mul(1000)));
+                }
+                // To take the user for a new one would leave the sessions that it lists.
+                Beneath::File => {}
+            }
         }
-        Ok(self.account(user, found.as_ref()))
+        Err(Error::crowded(TRIES))
     }
 
     fn save_user(&self, expected: u64, mut account: Account, now_ms: u64) -> Result<bool, Error> {
@@ -380,5 +388,39 @@ impl FileStore {
             found.bucket.note_spoiled(user_name(user));
             Account::torn(user, 0, found.bucket.end_s.saturating_mul(1000))
         })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_800_000_000_000;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// What could not be read was replaced by a login between the two looks at it: the user was taken
+    /// for a new one, and the end of all sessions ended none.
+    #[test]
+    fn who_has_a_spoiled_account_is_never_a_new_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::open(dir.path()).unwrap();
+        store.prepare(HOUR, HOUR);
+        let mut saved = Account::new("ann");
+        saved.expires_ms = NOW_MS + 3_600_000;
+        assert!(store.save_user(0, saved.clone(), NOW_MS).unwrap());
+        let found = store.accounts.read(user_name("ann"), NOW_MS).unwrap().unwrap();
+        let bucket = store.accounts.path.join(found.bucket.end_s.to_string());
+        let name = String::from_utf8(shelf::name_text(user_name("ann")).to_vec()).unwrap();
+        for _ in 0..2000 {
+            fs::write(bucket.join(&name), "spoiled").unwrap();
+            std::thread::scope(|scope| {
+                let login = scope.spawn(|| store.save_user(0, saved.clone(), NOW_MS).unwrap());
+                while !login.is_finished() {
+                    let account = store.load_user("ann", NOW_MS).unwrap();
+                    assert!(account.is_partial || account.version == 1);
+                }
+                assert!(login.join().unwrap());
+            });
+        }
     }
 }

@@ -14,6 +14,15 @@ use crate::file::bucket::{Bucket, Look, is_foreign, parse_end};
 use crate::file::shelf::{Shelf, name_text};
 use crate::id::parse_name;
 
+/// What a read has passed over.
+pub(crate) enum Beneath {
+    Nothing,
+    /// Something that is no file of ours, in the bucket of this end.
+    Spoiled(u64),
+    /// A file of ours: it was written since the read, perhaps over what was spoiled.
+    File,
+}
+
 impl Shelf {
     /// Shows the name and the content of each file to `look`: of those that have expired too, since
     /// another process's clock may be behind.
@@ -28,22 +37,22 @@ impl Shelf {
         Ok(())
     }
 
-    /// Where something is under this name that is no file of ours, if there is: a read passes it over.
+    /// What is under a name of which a read has found no file.
     pub(crate) fn spoiled(
         &self,
         name: u128,
         now_ms: u64,
         is_ours: fn(&[u8]) -> bool,
-    ) -> Result<Option<u64>, Error> {
+    ) -> Result<Beneath, Error> {
         let (table, text) = (self.table(), name_text(name));
         for bucket in table.buckets.iter().filter(|bucket| !bucket.is_over(now_ms)) {
             match bucket.look(&text).map_err(|e| self.failed("read", e))? {
                 Look::Nothing => {}
-                Look::Bytes(bytes) if is_ours(&bytes) => return Ok(None),
-                Look::Bytes(_) | Look::Foreign => return Ok(Some(bucket.end_s)),
+                Look::Bytes(bytes) if is_ours(&bytes) => return Ok(Beneath::File),
+                Look::Bytes(_) | Look::Foreign => return Ok(Beneath::Spoiled(bucket.end_s)),
             }
         }
-        Ok(None)
+        Ok(Beneath::Nothing)
     }
 
     fn first_but(&self, done: &BTreeSet<u64>) -> io::Result<Option<u64>> {
