@@ -411,7 +411,7 @@ mod tests {
         let found = store.accounts.read(user_name("ann"), NOW_MS).unwrap().unwrap();
         let bucket = store.accounts.path.join(found.bucket.end_s.to_string());
         let name = String::from_utf8(shelf::name_text(user_name("ann")).to_vec()).unwrap();
-        for _ in 0..2000 {
+        for _ in 0..200 {
             fs::write(bucket.join(&name), "spoiled").unwrap();
             std::thread::scope(|scope| {
                 let login = scope.spawn(|| store.save_user(0, saved.clone(), NOW_MS).unwrap());
