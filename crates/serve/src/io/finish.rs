@@ -128,8 +128,8 @@ impl IoThread {
         true
     }
 
-    /// Takes the right to answer a request that a worker has; true if the worker was faster, and
-    /// says so at once.
+    /// Takes the right to answer a request that a worker has; true if the worker was faster. What it
+    /// wrote is in the mailbox in a moment, and the next tick looks again.
     fn is_being_written(&mut self, slot: u32) -> bool {
         let Some(conn) = self.slots.get_mut(slot) else { return false };
         let State::Waiting(exchange) = &conn.state else { return false };

@@ -9,8 +9,8 @@
 //!
 //! `conn` is the state machine, `read`, `receive`, `hit`, `fast`, `send`, `feed` and `finish` its
 //! steps, `inbox` what comes back from workers, `close` the ways out, `ended` what is noted after
-//! them, `window` the shared read buffer, `wheel` the timers,
-//! `turn` what one turn did, `accept` the way in, `mailbox` what other threads want.
+//! them, `window` the shared read buffer, `wheel` the timers, `turn` what one turn did, `accept` the
+//! way in, `mailbox` what other threads want.
 
 mod accept;
 mod close;
@@ -109,7 +109,7 @@ pub(crate) struct IoThread {
     inbox: Vec<Message>,
     /// What the reaper is to do; handed over at the end of the turn.
     chores: Vec<Chore>,
-    /// Bodies that the reaper is to drop, all in one chore of the turn.
+    /// Bodies that the reaper is to drop, handed over at the end of the turn, several to a chore.
     spent: Vec<Bytes>,
     turn: Turn,
     /// How long to sleep at most while there may be something to note; longer each time that nothing
